@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+// Packages see each other's sources, in tests and in every process that tests start.
+const conditions = ['source', 'module', 'node', 'development|production'];
+
+const project = (name: string, include: string[]) => ({ extends: true as const, test: { name, include } });
+const packages = ['protocol', 'server', 'client', 'react', 'dashboard', 'testkit', 'cli'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    pool: 'forks',
+    execArgv: ['--conditions=source'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    projects: [
+      ...packages.map((name) => project(name, [`packages/${name}/src/**/*.test.{ts,tsx}`])),
+      project('scripts', ['scripts/**/*.test.ts']),
+      project('examples', ['examples/**/*.test.ts']),
+      project('bench', ['bench/**/*.test.ts']),
+    ],
+  },
+});
