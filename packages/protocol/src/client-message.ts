@@ -1,0 +1,176 @@
+import Type from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import { MillraceError } from './codes.ts';
+import { PRIORITIES } from './event.ts';
+import { MAX_NAME_LENGTH } from './limits.ts';
+import { MAX_TOPIC_LENGTH } from './topic.ts';
+
+/*
+ * Messages from client to server. Unknown fields are ignored ([MSG-3]), so no schema forbids them.
+ * Topic names, positions and filters have rules of their own, which are checked where they are used.
+ */
+
+const Id = Type.Union([Type.String({ maxLength: 64 }), Type.Integer()], {
+  description: 'Chosen by the client and repeated in the answer.',
+});
+// No control characters in names.
+const Name = Type.String({
+  minLength: 1,
+  maxLength: MAX_NAME_LENGTH,
+  pattern: '^[^\\u0000-\\u001f\\u007f]*$',
+});
+const TopicName = Type.String({ minLength: 1, maxLength: MAX_TOPIC_LENGTH });
+
+export const SinceSchema = Type.Union([
+  Type.String({ description: 'A position `epoch:offset`, a cursor, `"earliest"` or `"snapshot"`.' }),
+  Type.Object({
+    epoch: Type.String(),
+    offset: Type.Integer({ minimum: 0 }),
+    id: Type.Optional(
+      Type.String({ description: 'The id of the event at that position, checked against the log.' }),
+    ),
+  }),
+  Type.Object({ last: Type.Integer({ minimum: 1 }) }),
+  Type.Object({ time: Type.String() }),
+]);
+export type Since = Type.Static<typeof SinceSchema>;
+
+export const AuthMessageSchema = Type.Object({
+  type: Type.Literal('auth'),
+  id: Type.Optional(Id),
+  token: Type.String({ minLength: 1 }),
+});
+export type AuthMessage = Type.Static<typeof AuthMessageSchema>;
+
+export const SubscribeMessageSchema = Type.Object({
+  type: Type.Literal('subscribe'),
+  id: Type.Optional(Id),
+  topic: Type.Optional(TopicName),
+  topics: Type.Optional(Type.Array(TopicName, { minItems: 1 })),
+  since: Type.Optional(SinceSchema),
+  filter: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  consumer: Type.Optional(Name),
+  batch: Type.Optional(
+    Type.Union([
+      Type.Boolean(),
+      Type.Object({
+        maxEvents: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+        maxDelayMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+      }),
+    ]),
+  ),
+  slow: Type.Optional(Type.Enum(['catchup', 'drop-oldest', 'conflate', 'disconnect'])),
+});
+export type SubscribeMessage = Type.Static<typeof SubscribeMessageSchema>;
+
+export const UnsubscribeMessageSchema = Type.Object({
+  type: Type.Literal('unsubscribe'),
+  id: Type.Optional(Id),
+  topic: TopicName,
+});
+export type UnsubscribeMessage = Type.Static<typeof UnsubscribeMessageSchema>;
+
+/** What may be said of an event beside its topic; shared with the HTTP API. */
+export const EventFields = {
+  event: Name,
+  data: Type.Unknown(),
+  source: Type.Optional(Name),
+  key: Type.Optional(Name),
+  priority: Type.Optional(Type.Enum([...PRIORITIES])),
+  idempotencyKey: Type.Optional(Name),
+  expectOffset: Type.Optional(
+    Type.Union([Type.Integer({ minimum: 0 }), Type.String({ description: 'A position `epoch:offset`.' })]),
+  ),
+  fence: Type.Optional(Type.Object({ name: Name, token: Type.Integer({ minimum: 1 }) })),
+  seal: Type.Optional(Type.Boolean()),
+} as const;
+
+export const PublishMessageSchema = Type.Object({
+  type: Type.Literal('publish'),
+  id: Type.Optional(Id),
+  topic: TopicName,
+  ...EventFields,
+});
+export type PublishMessage = Type.Static<typeof PublishMessageSchema>;
+
+export const AckMessageSchema = Type.Object({
+  type: Type.Literal('ack'),
+  id: Type.Optional(Id),
+  topic: TopicName,
+  offset: Type.Integer({ minimum: 1 }),
+  consumer: Name,
+});
+export type AckMessage = Type.Static<typeof AckMessageSchema>;
+
+export const CallMessageSchema = Type.Object({
+  type: Type.Literal('call'),
+  id: Id,
+  method: Name,
+  params: Type.Optional(Type.Unknown()),
+});
+export type CallMessage = Type.Static<typeof CallMessageSchema>;
+
+export const PingMessageSchema = Type.Object({
+  type: Type.Literal('ping'),
+  id: Type.Optional(Id),
+});
+export type PingMessage = Type.Static<typeof PingMessageSchema>;
+
+export type MessageId = string | number;
+
+export type ClientMessage =
+  | AuthMessage
+  | SubscribeMessage
+  | UnsubscribeMessage
+  | PublishMessage
+  | AckMessage
+  | CallMessage
+  | PingMessage;
+
+export const CLIENT_MESSAGE_SCHEMAS = {
+  auth: AuthMessageSchema,
+  subscribe: SubscribeMessageSchema,
+  unsubscribe: UnsubscribeMessageSchema,
+  publish: PublishMessageSchema,
+  ack: AckMessageSchema,
+  call: CallMessageSchema,
+  ping: PingMessageSchema,
+} as const;
+
+type Check = Validator<Record<never, never>, Type.TSchema>;
+
+const checks = new Map<string, Check>(
+  Object.entries(CLIENT_MESSAGE_SCHEMAS).map(([type, schema]) => [
+    type,
+    Compile(schema as Type.TSchema) as Check,
+  ]),
+);
+
+/** Says what is wrong with `value` by its first error: `"/offset" must be integer`. */
+export function describeErrors(errors: readonly { instancePath: string; message: string }[]): string {
+  const first = errors[0];
+  return first === undefined
+    ? 'is not valid'
+    : `"${first.instancePath === '' ? '/' : first.instancePath}" ${first.message}`;
+}
+
+/**
+ * Checks a decoded object and gives it its type. Throws a `MillraceError`: `unknown-type`, or `bad-message` with the
+ * path of what is wrong.
+ */
+export function checkClientMessage(value: Record<string, unknown>): ClientMessage {
+  const { type } = value;
+  if (typeof type !== 'string') throw new MillraceError('bad-message', '"/type" must be a string');
+  const check = checks.get(type);
+  if (check === undefined) {
+    throw new MillraceError('unknown-type', `unknown message type ${JSON.stringify(type.slice(0, 64))}`);
+  }
+  if (!check.Check(value)) {
+    const errors = check.Errors(value);
+    throw new MillraceError('bad-message', `${type}: ${describeErrors(errors)}`, {
+      details: { path: errors[0]?.instancePath ?? '' },
+    });
+  }
+  // The compiled check has just established the shape that `type` names.
+  return value as unknown as ClientMessage;
+}
