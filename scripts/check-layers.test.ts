@@ -36,6 +36,7 @@ const refused: readonly (readonly [path: string, text: string, problem: string])
     'hub must not import session',
   ],
   [`${server}/hub/a.ts`, `import { policy } from '../engine/policy.ts';`, 'only types of engine'],
+  [`${server}/hub/a.ts`, `import { type Policy } from '../engine/policy.ts';`, 'only types of engine'],
   [`${server}/hub/a.ts`, `import type { M } from '../engine/memory.ts';`, 'hub must not import backend'],
   [`${server}/session/a.ts`, `import { x } from '../engine/engine.ts';`, 'only types of contract'],
   [`${server}/services/a.ts`, `import { x } from '../doors/sse.ts';`, 'services must not import doors'],

@@ -80,7 +80,7 @@ function serverProblem(fromPath: string, toPath: string, typeOnly: boolean): str
   if (rule.values.includes(to)) return undefined;
   const typesAllowed = to === rootTypesForAll || rule.types.includes(to);
   if (!typesAllowed) return `${from} must not import ${to} (${toPath})`;
-  return typeOnly ? undefined : `${from} may import only types of ${to} (${toPath})`;
+  return typeOnly ? undefined : `${from} may import only types of ${to} (${toPath}), by import type`;
 }
 
 function importProblem(path: string, { specifier, typeOnly }: Import): string | undefined {
