@@ -3,6 +3,7 @@ export * from './codes.ts';
 export * from './cursor.ts';
 export * from './event.ts';
 export * from './filter.ts';
+export * from './inbox.ts';
 export * from './json.ts';
 export * from './limits.ts';
 export * from './position.ts';

@@ -1,0 +1,28 @@
+import { encodeSegment } from './segment.ts';
+import { namespaceOf } from './topic.ts';
+
+/*
+ * A user's inbox is `user.<id>` and the topics below it. It is that user's alone ([AUTH-8]), which needs no look at
+ * who asks: a pattern that begins with `*` does not reach into the namespace, and one that names it is permitted
+ * only to the user it names.
+ */
+
+export const INBOX_NAMESPACE = 'user';
+
+/** The topic of a user's inbox. Throws a `RangeError` for an id that no segment can hold. */
+export function inboxOf(userId: string): string {
+  return `${INBOX_NAMESPACE}.${encodeSegment(userId)}`;
+}
+
+/** Whether a topic or pattern lies in the namespace of inboxes. */
+export function isInboxTopic(topic: string): boolean {
+  return namespaceOf(topic) === INBOX_NAMESPACE;
+}
+
+/**
+ * Whether a subscription to `pattern` must not be given an event of `topic` although the pattern matches it.
+ * Depends on the two names alone, so that it can be decided once for all subscribers of a pattern.
+ */
+export function isHiddenFrom(pattern: string, topic: string): boolean {
+  return isInboxTopic(topic) && !isInboxTopic(pattern);
+}
