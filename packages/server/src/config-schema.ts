@@ -1,0 +1,170 @@
+import { DEFAULT_LIMITS, ROLES } from '@millrace/protocol';
+import Type from 'typebox';
+import { DURATION_PATTERN, type Duration } from './duration.ts';
+
+/*
+ * The configuration, once: types, defaults, checks, flags, environment variables and documentation all come from here.
+ * An option is required in `Config` when it has a default, and never required of who configures.
+ *
+ * Annotations of our own: `flag` is the option of `millrace serve`; `path` marks a file or folder, relative to whoever
+ * named it; `secret` keeps a value out of everything that is printed.
+ */
+
+const text = (description: string, more: object = {}) => Type.String({ minLength: 1, description, ...more });
+const count = (description: string, value: number, more: object = {}) =>
+  Type.Integer({ minimum: 1, default: value, description, ...more });
+const duration = (description: string, value?: Duration) =>
+  Type.Unsafe<Duration>({
+    type: 'string',
+    pattern: DURATION_PATTERN,
+    description,
+    ...(value === undefined ? {} : { default: value }),
+  });
+const strict = { additionalProperties: false } as const;
+const section = <P extends Type.TProperties>(description: string, properties: P) =>
+  Type.Object(properties, { ...strict, description });
+
+const Patterns = Type.Array(text('A topic or pattern.'));
+
+const ApiKey = section('One API key, for a backend.', {
+  id: text('Its name in logs and statistics; the user id of its sessions.'),
+  key: Type.Optional(text('The key itself.', { minLength: 16, secret: true })),
+  keyHash: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'Instead of the key: its SHA-256 in lower-case hex (`printf %s "$KEY" | sha256sum`).',
+    }),
+  ),
+  entity: text('The entity it belongs to.'),
+  roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1 }),
+  topics: Type.Optional(
+    section('Narrows what the roles permit.', {
+      subscribe: Type.Optional(Patterns),
+      publish: Type.Optional(Patterns),
+    }),
+  ),
+});
+
+const Namespace = section('The policy of one namespace.', {
+  durability: Type.Optional(
+    Type.Enum(['live', 'durable'], {
+      description: '`durable`: on disk before it is acknowledged. `live`: in memory.',
+    }),
+  ),
+  retention: Type.Optional(
+    section(
+      'What is kept of each topic; it replaces the default as a whole, and a missing bound is no bound.',
+      {
+        maxEvents: Type.Optional(Type.Integer({ minimum: 1, description: 'The newest events kept.' })),
+        maxAge: Type.Optional(duration('How long an event is kept.')),
+        maxBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'Bytes of data kept.' })),
+      },
+    ),
+  ),
+});
+
+export const ConfigSchema = section('The configuration of a Millrace server.', {
+  server: section('Where the server listens.', {
+    host: text('Address to listen on; `0.0.0.0` or `::` for every interface.', {
+      default: '127.0.0.1',
+      flag: '--host',
+    }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      default: 3001,
+      flag: '--port',
+      description: 'Port to listen on; 0 takes a free one.',
+    }),
+    publicUrl: Type.Optional(
+      Type.String({
+        pattern: '^https?://',
+        description:
+          'The address clients use, when a proxy stands in front; its origin is accepted as our own.',
+      }),
+    ),
+  }),
+  data: section('What is kept on disk.', {
+    directory: text('Folder of the durable log and of the key that the first start creates.', {
+      default: '.millrace',
+      flag: '--data',
+      path: true,
+    }),
+  }),
+  tls: section('TLS, when Millrace itself terminates it: both files, or neither.', {
+    cert: Type.Optional(
+      text('PEM file with the certificate and its chain.', { flag: '--tls-cert', path: true }),
+    ),
+    key: Type.Optional(text('PEM file with the private key.', { flag: '--tls-key', path: true })),
+  }),
+  cors: section('Browsers from elsewhere.', {
+    origins: Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
+      default: [],
+      description: 'Origins of web pages that may connect, beside our own: `https://app.example.com`.',
+    }),
+  }),
+  auth: section('Who may connect. With none of it, the first start creates a key in the data folder.', {
+    secret: Type.Optional(
+      text('Shared secret of HS256 tokens, at least 32 characters.', { minLength: 32, secret: true }),
+    ),
+    secretFile: Type.Optional(text('File that holds the shared secret.', { path: true })),
+    publicKeys: Type.Optional(
+      Type.Array(text('PEM text, or the path of a PEM file.'), {
+        description: 'Public keys of RS256, ES256 and EdDSA tokens: PEM texts, or paths of PEM files.',
+      }),
+    ),
+    jwksUrl: Type.Optional(
+      Type.String({ pattern: '^https?://', description: 'Where the issuer publishes its rotating keys.' }),
+    ),
+    issuer: Type.Optional(text('The `iss` that every token must have.')),
+    audience: Type.Optional(text('The `aud` that every token must have.')),
+    entityClaim: Type.Optional(text('The claim that names the entity, such as `accountId`.')),
+    apiKeys: Type.Optional(Type.Array(ApiKey, { secret: true, description: 'API keys for backends.' })),
+  }),
+  limits: section('Bounds of the node, of a session and of a message.', {
+    maxConnections: count('Connections of this node; more are answered with 503.', 10_000),
+    maxMessageBytes: count('Largest message from a client.', DEFAULT_LIMITS.maxMessageBytes, {
+      minimum: 1024,
+    }),
+    maxJsonDepth: count('Deepest nesting of a message.', DEFAULT_LIMITS.maxJsonDepth),
+    maxSubscriptions: count('Subscriptions of one session.', DEFAULT_LIMITS.maxSubscriptions),
+    messagesPerSecond: count(
+      'Sustained messages a second from one client; publishers and admins are exempt.',
+      DEFAULT_LIMITS.messagesPerSecond,
+    ),
+    messageBurst: count('Messages that may come at once.', DEFAULT_LIMITS.messageBurst),
+    authTimeout: duration('From the upgrade to a valid token.', '10s'),
+    idleTimeout: duration('A session not heard for so long is closed.', '2m'),
+    heartbeat: duration('A silent client is pinged at this pace.', '30s'),
+    sessionLifetime: duration('Longest session without a fresh token.', '1h'),
+    maxInFlightBytes: count('Bytes on their way to one client before it counts as slow.', 1_048_576, {
+      minimum: 65_536,
+    }),
+  }),
+  namespaces: Type.Record(Type.String({ pattern: '^(\\*|[A-Za-z0-9_:-]+)$' }), Namespace, {
+    ...strict,
+    default: {},
+    description:
+      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own.',
+  }),
+  host: section('The host’s own figures, published on `host.<name>`.', {
+    enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),
+    interval: duration('How often.', '1s'),
+    name: Type.Optional(text('The name instead of the machine’s.')),
+  }),
+  log: section('The server’s log, on stderr.', {
+    level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      default: 'info',
+      description: 'What is worth a line.',
+    }),
+  }),
+});
+
+/** A complete, checked configuration. Durations stay as written; `durationMs` reads them where they are used. */
+export type Config = Type.Static<typeof ConfigSchema>;
+
+/** What somebody who configures may say: any part of it. */
+export type ConfigInput = { [Section in keyof Config]?: Partial<Config[Section]> };
+
+export type ApiKeyConfig = Type.Static<typeof ApiKey>;
+export type NamespaceConfig = Type.Static<typeof Namespace>;

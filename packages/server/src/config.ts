@@ -1,0 +1,127 @@
+import { resolve } from 'node:path';
+import { ConfigError, type ConfigLayer, checkLayer, readLayerFiles } from './config-layer.ts';
+import { CONFIG_SECTIONS } from './config-options.ts';
+import type { Config, ConfigInput } from './config-schema.ts';
+import { envLayer, fileLayer, findConfigFile, flagLayer } from './config-sources.ts';
+import { type Duration, durationMs } from './duration.ts';
+import type { NamespacePolicy } from './policy.ts';
+
+export { ConfigError } from './config-layer.ts';
+export type { ApiKeyConfig, Config, ConfigInput, NamespaceConfig } from './config-schema.ts';
+
+/** Gives a `millrace.config.ts` its types: `export default defineConfig({ server: { port: 8080 } })`. */
+export function defineConfig(config: ConfigInput): ConfigInput {
+  return config;
+}
+
+/** A new configuration in which nothing was configured. */
+export function defaultConfig(): Config {
+  const sections: Record<string, unknown> = {};
+  for (const { name, options } of CONFIG_SECTIONS) {
+    const entries = options.flatMap(({ key, schema }) =>
+      key === undefined || schema.default === undefined ? [] : [[key, structuredClone(schema.default)]],
+    );
+    sections[name] = Object.fromEntries(entries);
+  }
+  // Every option of the schema that is not optional has a default; the tests check it.
+  return sections as unknown as Config;
+}
+
+/** Later layers win, option by option; lists and single namespaces are replaced as a whole. */
+function merge(base: Config, layers: readonly ConfigInput[]): Config {
+  const merged = { ...base } as Record<string, Record<string, unknown>>;
+  for (const layer of layers) {
+    for (const [section, values] of Object.entries(layer)) {
+      const given = Object.entries(values).filter(([, value]) => value !== undefined);
+      merged[section] = { ...merged[section], ...Object.fromEntries(given) };
+    }
+  }
+  return merged as unknown as Config;
+}
+
+/** What no single option can say by itself. */
+function checkTogether({ tls, auth, limits }: Config): string[] {
+  const problems: string[] = [];
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    problems.push(
+      `tls.${tls.cert === undefined ? 'cert' : 'key'} is missing: TLS needs the certificate and its key`,
+    );
+  }
+  const ids = new Set<string>();
+  for (const [i, apiKey] of (auth.apiKeys ?? []).entries()) {
+    if ((apiKey.key === undefined) === (apiKey.keyHash === undefined)) {
+      problems.push(`auth.apiKeys[${i}] needs either key or keyHash`);
+    }
+    if (ids.has(apiKey.id)) problems.push(`auth.apiKeys[${i}].id "${apiKey.id}" is taken by another key`);
+    ids.add(apiKey.id);
+  }
+  if (durationMs(limits.idleTimeout) <= durationMs(limits.heartbeat)) {
+    problems.push('limits.idleTimeout must be longer than limits.heartbeat, or every quiet client is closed');
+  }
+  return problems;
+}
+
+/** `layers` from the weakest to the strongest. */
+function resolveLayers(layers: readonly ConfigLayer[], problems: string[]): Config {
+  const checked = layers.map((layer) => checkLayer(readLayerFiles(layer, problems), problems));
+  if (problems.length > 0) throw new ConfigError(problems);
+  const config = merge(defaultConfig(), checked);
+  const conflicts = checkTogether(config);
+  if (conflicts.length > 0) throw new ConfigError(conflicts);
+  return config;
+}
+
+/**
+ * Completes and checks what somebody who embeds the server says; a complete configuration passes unchanged.
+ * Files are read, so that `auth.secretFile` becomes `auth.secret`, and relative paths start from `cwd`.
+ * Throws a `ConfigError`.
+ */
+export function resolveConfig(input: ConfigInput, cwd: string = process.cwd()): Config {
+  return resolveLayers(
+    [{ folder: cwd, nameOf: (option) => option || 'the configuration', values: input }],
+    [],
+  );
+}
+
+export interface LoadConfigOptions {
+  /** By the option's name, as text: `{'server.port': '8080'}`. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Instead of `millrace.config.{json,ts}` in `cwd`. */
+  readonly file?: string | undefined;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
+/** Flags before environment variables before the configuration file before defaults. Throws a `ConfigError`. */
+export async function loadConfig(options: LoadConfigOptions = {}): Promise<Config> {
+  const { flags = {}, env = process.env, cwd = process.cwd() } = options;
+  const problems: string[] = [];
+  const file = options.file === undefined ? findConfigFile(cwd) : resolve(cwd, options.file);
+  const layers: ConfigLayer[] = file === undefined ? [] : [await fileLayer(file)];
+  layers.push(envLayer(env, cwd, problems), flagLayer(flags, cwd, problems));
+  const config = resolveLayers(layers, problems);
+  config.data.directory = resolve(cwd, config.data.directory);
+  return config;
+}
+
+function retentionOf(retention: {
+  maxEvents?: number;
+  maxAge?: Duration;
+  maxBytes?: number;
+}): NamespacePolicy['retention'] {
+  const { maxAge, ...bounds } = retention;
+  return maxAge === undefined ? bounds : { ...bounds, maxAgeMs: durationMs(maxAge) };
+}
+
+/** The namespaces' policies, as `Policies` takes them. */
+export function namespacePolicies({ namespaces }: Config): Record<string, Partial<NamespacePolicy>> {
+  return Object.fromEntries(
+    Object.entries(namespaces).map(([name, { durability, retention }]) => [
+      name,
+      {
+        ...(durability === undefined ? {} : { durability }),
+        ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
+      },
+    ]),
+  );
+}
