@@ -1,5 +1,12 @@
-import type { Role } from '@millrace/protocol';
-import type { Permissions } from './permissions.ts';
+import {
+  encodeSegment,
+  findPatternProblem,
+  isRole,
+  MAX_NAME_LENGTH,
+  MillraceError,
+  type Role,
+} from '@millrace/protocol';
+import { Permissions, type TopicGrants } from './permissions.ts';
 
 /** Who a session is and what it may do. */
 export interface Identity {
@@ -10,4 +17,85 @@ export interface Identity {
   /** When the session must be over, in milliseconds since the epoch; `Infinity` for an API key. */
   readonly expiresAt: number;
   readonly permissions: Permissions;
+}
+
+export const DEFAULT_ENTITY = 'default';
+
+/** Longest id as a segment, in bytes: leaves room in a topic for what stands around it. */
+const MAX_ID_SEGMENT_LENGTH = 200;
+
+const USER_CLAIMS = ['sub', 'userId', 'user_id', 'id'] as const;
+const ENTITY_CLAIMS = ['entity', 'entityId', 'currentEntityId'] as const;
+
+type Claims = Readonly<Record<string, unknown>>;
+
+function refuse(problem: string): never {
+  throw new MillraceError('unauthorized', `the token's ${problem}; ask for a token from its issuer`);
+}
+
+/** Why `id` cannot name an entity or user, as the end of a sentence, or `undefined`. */
+export function findIdProblem(id: string): string | undefined {
+  if (id === '') return 'is empty';
+  if (!id.isWellFormed() || /\p{Cc}/u.test(id)) return 'has characters that no id may have';
+  if (id.length > MAX_NAME_LENGTH || encodeSegment(id).length > MAX_ID_SEGMENT_LENGTH) return 'is too long';
+  return undefined;
+}
+
+/** The first of these claims that the token has; strict from there, so that a broken claim never means another id. */
+function readId(claims: Claims, names: readonly string[]): string | undefined {
+  const name = names.find((candidate) => claims[candidate] !== undefined && claims[candidate] !== null);
+  if (name === undefined) return undefined;
+  const value = claims[name];
+  // Beyond the safe integers, two ids could read as the same number.
+  const id = Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof id !== 'string') refuse(`"${name}" claim is neither a string nor a whole number`);
+  const problem = findIdProblem(id);
+  if (problem !== undefined) refuse(`"${name}" claim ${problem}`);
+  return id;
+}
+
+/** Roles this server knows; others are for someone else. */
+export function readRoles(claim: unknown): readonly Role[] {
+  const names: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
+  const roles = names.filter((name) => typeof name === 'string').filter(isRole);
+  return roles.length === 0 ? ['observer'] : [...new Set(roles)];
+}
+
+function readPatterns(claims: Claims, verb: 'subscribe' | 'publish'): readonly string[] | undefined {
+  const patterns = claims[verb];
+  if (patterns === undefined) return undefined;
+  if (!Array.isArray(patterns)) refuse(`"topics.${verb}" claim is not a list of patterns`);
+  return patterns.map((pattern: unknown, i) => {
+    const problem = typeof pattern === 'string' ? findPatternProblem(pattern) : 'is not a string';
+    if (problem !== undefined) refuse(`"topics.${verb}[${i}]" claim ${problem}`);
+    return pattern as string;
+  });
+}
+
+/** A claim that cannot be read refuses the token: skipping it would permit more than the issuer meant. */
+function readTopics(claim: unknown): TopicGrants | undefined {
+  if (claim === undefined) return undefined;
+  if (typeof claim !== 'object' || claim === null || Array.isArray(claim)) {
+    refuse('"topics" claim is not an object {subscribe, publish}');
+  }
+  const claims = claim as Claims;
+  return { subscribe: readPatterns(claims, 'subscribe'), publish: readPatterns(claims, 'publish') };
+}
+
+/**
+ * Reads a verified token's claims. `entityClaim` is read before the names that are always read.
+ * Throws a `MillraceError` (`unauthorized`) that names the claim, never its value.
+ */
+export function identityOf(claims: Claims, expiresAt: number, entityClaim?: string): Identity {
+  const userId = readId(claims, USER_CLAIMS);
+  if (userId === undefined) refuse('"sub" claim is missing');
+  const entityNames = entityClaim === undefined ? ENTITY_CLAIMS : [entityClaim, ...ENTITY_CLAIMS];
+  const roles = readRoles(claims.roles);
+  return {
+    userId,
+    entityId: readId(claims, entityNames) ?? DEFAULT_ENTITY,
+    roles,
+    expiresAt,
+    permissions: new Permissions({ userId, roles, topics: readTopics(claims.topics) }),
+  };
 }
