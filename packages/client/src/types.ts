@@ -1,0 +1,247 @@
+import type {
+  CodeName,
+  MillraceError,
+  MillraceEvent,
+  Priority,
+  PublishResult,
+  RecoveryFailure,
+  Since,
+} from '@millrace/protocol';
+import type { Platform } from './platform.ts';
+
+/**
+ * The event names an application knows and the type of each one's data. It exists at compile time only: the SDK does
+ * not check what the server sends against it.
+ *
+ * ```ts
+ * interface Tasks { 'task.progress': { progress: number }; 'task.completed': { exitCode: number } }
+ * const client = createClient<Tasks>({ url: 'https://example.org', token });
+ * ```
+ */
+export type AnyCatalog = Record<string, unknown>;
+
+/** One event of a catalog. */
+export interface CatalogEvent<Name extends string, Data> extends MillraceEvent<Data> {
+  readonly event: Name;
+}
+
+/** All events of a catalog, as a union that `event` tells apart. */
+export type EventOf<Catalog extends object> = {
+  [Name in keyof Catalog & string]: CatalogEvent<Name, Catalog[Name]>;
+}[keyof Catalog & string];
+
+/** A token, or what gives one; a function is asked afresh for every connection and before the token expires. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+export type TransportName = 'websocket' | 'sse';
+
+export interface ReconnectOptions {
+  /** Upper bound of the first random delay; it doubles with each failed attempt. Default 100. */
+  readonly minDelayMs?: number | undefined;
+  /**
+   * Upper bound of every delay. Default 1,500, so that a client is back within two seconds of the server.
+   * The first attempt after a connection was lost is made at once; the others wait a random time below their bound.
+   */
+  readonly maxDelayMs?: number | undefined;
+  /** Failed attempts in a row after which the client gives up (`reconnect_failed`). Default `Infinity`. */
+  readonly maxAttempts?: number | undefined;
+}
+
+export interface OfflineQueueOptions {
+  /** Publications that may wait for their answer; one more is rejected with `overloaded`. Default 1,000. */
+  readonly maxMessages?: number | undefined;
+  /** How long a publication may wait to be sent before it is rejected with `unavailable`. Default: any time. */
+  readonly maxAgeMs?: number | undefined;
+}
+
+export interface ClientOptions {
+  /** Base of the server, `http(s)://` or `ws(s)://`, with the path prefix of a proxy if there is one. */
+  readonly url: string;
+  readonly token?: TokenSource | undefined;
+  /** Default `auto`: WebSocket, and server-sent events where WebSocket is blocked but HTTP is not. */
+  readonly transport?: 'auto' | TransportName | undefined;
+  readonly reconnect?: ReconnectOptions | undefined;
+  readonly offlineQueue?: OfflineQueueOptions | undefined;
+  /** How often a ping asks whether the connection lives. Default 30,000. */
+  readonly heartbeatMs?: number | undefined;
+  /** How long an attempt to connect, or an answer to a ping, may take before the state is `timeout`. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Clock, randomness, WebSocket and fetch. Default: the globals of the browser or Node. */
+  readonly platform?: Platform | undefined;
+}
+
+/**
+ * - `connecting`: an attempt is under way.
+ * - `connected`: the server has welcomed the client; subscriptions are resumed and publications sent.
+ * - `disconnected`: the connection was lost and another attempt follows; or {@link Client.close} was called.
+ * - `connect_error`: an attempt failed and another follows.
+ * - `timeout`: the server did not answer in time and another attempt follows.
+ * - `reconnect_failed`: the server told the client not to come back, or the attempts are used up.
+ *   Only {@link Client.connect} begins again.
+ */
+export type ConnectionState =
+  | 'connecting'
+  | 'connected'
+  | 'disconnected'
+  | 'connect_error'
+  | 'reconnect_failed'
+  | 'timeout';
+
+/** What the server said in its welcome. */
+export interface SessionInfo {
+  readonly connectionId: string;
+  readonly userId: string;
+  readonly entityId: string;
+  readonly roles: readonly string[];
+}
+
+export interface ClientEvents {
+  readonly state: ConnectionState;
+  /** Why an attempt failed, the server closed, or a token could not be had. The client goes on by itself where it can. */
+  readonly error: MillraceError;
+}
+
+export interface PublishOptions {
+  /** The record this event is a new state of. */
+  readonly key?: string | undefined;
+  /** Repeats with this key are stored once. Default: a random one, so that the SDK itself may repeat. */
+  readonly idempotencyKey?: string | undefined;
+  /** Append only if the topic's head is this offset, or this position (`epoch:offset`); else `conflict`. */
+  readonly expectOffset?: number | string | undefined;
+  /** Append only if the topic has seen no higher token of this lease; else `fenced`. */
+  readonly fence?: { readonly name: string; readonly token: number } | undefined;
+  /** Close the topic with this event. */
+  readonly seal?: boolean | undefined;
+  readonly priority?: Priority | undefined;
+  /** Who or what publishes, for the readers. */
+  readonly source?: string | undefined;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Where reading begins: a position, a cursor, `"earliest"`, `{last: n}` or `{time: <ISO 8601>}`. Default: now.
+   * After a lost connection a subscription always continues where it stopped.
+   */
+  readonly since?: Since | undefined;
+  /**
+   * How many events may wait for a slow `for await`. Beyond it the SDK stops reading the topic and, when half of
+   * them have been taken, reads on from the log where it stopped: memory stays bounded and no event is lost, as
+   * long as retention keeps it (otherwise `gap`). Default 1,000.
+   */
+  readonly maxBufferedEvents?: number | undefined;
+}
+
+/** Events were missed and will not come: reload what you derive from them. */
+export interface Gap {
+  /** The subscription's topic or pattern; the topic itself where the server names one. */
+  readonly topic: string;
+  readonly reason: RecoveryFailure | CodeName;
+  /** The first and last offset left out, and how many events that is, where the server knows. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly count?: number | undefined;
+}
+
+/** The server's answer to a subscription; given again after each reconnection. */
+export interface Subscribed {
+  readonly topic: string;
+  /** The topic's head (`epoch:offset`): an event at or before it is history. Missing for a pattern, and over SSE. */
+  readonly position: string | undefined;
+  /** How many events follow as history. Over SSE this is not known, and 0. */
+  readonly replayed: number;
+  /** Whether everything after `since` follows; `undefined` when reading begins now. */
+  readonly recovered: boolean | undefined;
+}
+
+export interface Lag {
+  /** Events that the server has yet to send, because this client reads slower than they come; 0: live again. */
+  readonly behind: number;
+}
+
+export interface SubscriptionEvents<Catalog extends object> {
+  readonly event: EventOf<Catalog>;
+  readonly gap: Gap;
+  readonly subscribed: Subscribed;
+  readonly lag: Lag;
+  /** The topic is closed and its last event has been delivered: no more follow. */
+  readonly sealed: { readonly topic: string };
+  /** The subscription was refused or ended by the server: no more events follow. */
+  readonly error: MillraceError;
+  /** The subscription has ended, for whatever reason. */
+  readonly closed: { readonly topic: string };
+}
+
+/**
+ * One reader of a topic or pattern. Every event reaches it once and, within its topic, in order, across lost
+ * connections and restarts of the server.
+ *
+ * Take events with `for await` (one loop a subscription; leaving the loop closes it) or with `on('event', …)`. Events
+ * that come before either is there wait, up to `maxBufferedEvents`. Listeners are not waited for.
+ *
+ * The loop ends after the event that seals the topic, and when the subscription or client is closed. It throws a
+ * `MillraceError` when the subscription is refused, and when the client gives up (`reconnect_failed`).
+ */
+export interface Subscription<Catalog extends object = AnyCatalog> extends AsyncIterable<EventOf<Catalog>> {
+  /** The topic or pattern. */
+  readonly topic: string;
+  /** Place (`epoch:offset`) of the last event handed to the application; `undefined` before the first, and for a pattern. */
+  readonly position: string | undefined;
+  /**
+   * A place to resume a topic or pattern from: everything up to it has been handed to the application. It moves in
+   * steps, so that resuming from it in another client may repeat some events, and never misses one.
+   */
+  readonly cursor: string | undefined;
+  readonly closed: boolean;
+  /** Calls `listener` for what happens; returns its own undo. */
+  on<Name extends keyof SubscriptionEvents<Catalog>>(
+    name: Name,
+    listener: (value: SubscriptionEvents<Catalog>[Name]) => void,
+  ): () => void;
+  /** Ends the subscription. Idempotent. */
+  close(): void;
+}
+
+/** A connection to one server that mends itself. {@link createClient} makes one. */
+export interface Client<Catalog extends object = AnyCatalog> {
+  readonly state: ConnectionState;
+  /** Which transport is in use; `auto` may change it. */
+  readonly transport: TransportName;
+  /** Who the server says this is; `undefined` until connected. */
+  readonly session: SessionInfo | undefined;
+  /** How long the last ping took; `undefined` until the first has been answered. */
+  readonly roundTripMs: number | undefined;
+  /** Why the client gave up, while the state is `reconnect_failed`. */
+  readonly failure: MillraceError | undefined;
+  /** Calls `listener` for what happens; returns its own undo. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): () => void;
+  /**
+   * Reads a topic or pattern. Throws a `MillraceError` (`bad-topic`) at once for what is neither.
+   *
+   * ```ts
+   * for await (const event of client.topic('task.build-7', { since: 'earliest' })) {
+   *   if (event.event === 'task.progress') console.log(event.data.progress);
+   * }
+   * ```
+   */
+  topic(topicOrPattern: string, options?: SubscribeOptions): Subscription<Catalog>;
+  /**
+   * Appends one event and resolves when it is stored. Publications are sent in the order of the calls, and while
+   * there is no connection they wait. Rejects with a `MillraceError`:
+   *
+   * - what the server refuses with (`forbidden`, `conflict`, `sealed`, …), except `rate-limited`, `overloaded`,
+   *   `unavailable` and `storage-full`, which are repeated;
+   * - `overloaded` at once when `offlineQueue.maxMessages` wait already;
+   * - `unavailable` when it was never stored: `maxAgeMs` went by, the client was closed or gave up;
+   * - `unknown` when it was sent and no answer could be had.
+   */
+  publish<Name extends keyof Catalog & string>(
+    topic: string,
+    event: Name,
+    data: Catalog[Name],
+    options?: PublishOptions,
+  ): Promise<PublishResult>;
+  /** Tries to connect now: cuts a delay short, and begins again after `reconnect_failed`. */
+  connect(): void;
+  /** Ends all subscriptions and the connection, and rejects what waits. Idempotent. */
+  close(): void;
+}
