@@ -41,13 +41,21 @@ export class EntityState<Own = undefined> {
     return found;
   }
 
-  /** Why a reader of these patterns, who has come to `seq`, can not be told everything since; or `undefined`. */
-  missedSince(seq: number, patterns: readonly string[]): RecoveryFailure | undefined {
-    if (seq > this.lastSeq) return 'epoch';
-    const removed = this.tombstones.missedOfAny(patterns, seq);
+  /** Up to this seq something may be gone: trimmed, or removed with its topic. */
+  get lostSeq(): number {
+    return Math.max(this.trimmedSeq, this.tombstones.newestSeq);
+  }
+
+  /**
+   * Why a reader of these patterns, who has come to `seq`, can not be told everything since; or `undefined`.
+   * What was lost at or before `waived` does not count.
+   */
+  missedSince(seq: number, patterns: readonly string[], waived: number): RecoveryFailure | undefined {
+    const from = Math.max(seq, waived);
+    const removed = this.tombstones.missedOfAny(patterns, from);
     if (removed !== undefined) return removed;
-    if (seq >= this.trimmedSeq) return undefined;
-    return this.topicsAfter(seq, patterns).some((topic) => topic.trimmedSeq > seq) ? 'expired' : undefined;
+    if (from >= this.trimmedSeq) return undefined;
+    return this.topicsAfter(from, patterns).some((topic) => topic.trimmedSeq > from) ? 'expired' : undefined;
   }
 
   /** Topics that match, sorted by name, at most `limit`, beginning after the name `after`. */

@@ -2,8 +2,11 @@ import type { Cursor, EngineCursor, Position, RecoveryFailure } from '@millrace/
 import type { AppendRequest, AppendResult, EngineSlot, StoredEvent } from './engine.ts';
 import { EntityState } from './entity-state.ts';
 import type { FirstAppend } from './idempotency-window.ts';
+import { answerUnstored, type CommittedBatch, OpenPlan, type Plan } from './plan.ts';
 import type { Tombstone, Watermark } from './tombstones.ts';
 import { TopicState } from './topic-state.ts';
+
+export type { CommittedBatch, Plan };
 
 export interface LedgerOptions {
   readonly slot: EngineSlot;
@@ -13,34 +16,6 @@ export interface LedgerOptions {
   readonly newId: () => string;
   /** How many removed topics an entity remembers by name. */
   readonly maxTombstones?: number;
-}
-
-/** One entity's share of a commit. */
-export interface CommittedBatch {
-  readonly entity: string;
-  /** The entity's newest seq before, and after. */
-  readonly prevSeq: number;
-  readonly seq: number;
-  /** In seq order; none when a topic was deleted. */
-  readonly events: readonly StoredEvent[];
-}
-
-/**
- * Appends that have been decided on but are not stored yet. The engine stores `events`, then settles the plan:
- * until then nobody sees any of it. Plans may be piled up, and are settled oldest first.
- */
-export interface Plan<Own = undefined> {
-  /** One for each request, in order; to be handed out only once the plan is committed, refusals too. */
-  readonly results: readonly AppendResult[];
-  /** What to store, in seq order: one for each request that is accepted. */
-  readonly events: readonly StoredEvent[];
-  /** For each of `events` its request (where idempotency key and fence are to be found) and its topic. */
-  readonly requests: readonly AppendRequest[];
-  readonly topics: readonly TopicState<Own>[];
-  /** Makes it visible. The batches are in order of commit, one for each entity. */
-  commit(): CommittedBatch[];
-  /** Undoes this plan **and all that were made after it**, as if they had never been. */
-  rollback(): void;
 }
 
 /** A topic as an engine finds it in its storage at start. */
@@ -60,6 +35,15 @@ export interface RestoredTopic {
 
 export type SinceResult =
   | { readonly ok: true; readonly after: number }
+  | { readonly ok: false; readonly reason: RecoveryFailure };
+
+export type SinceCursorResult =
+  | {
+      readonly ok: true;
+      readonly after: number;
+      /** What was lost up to this seq is no failure: the reader began at `earliest`. 0 otherwise. */
+      readonly waived: number;
+    }
   | { readonly ok: false; readonly reason: RecoveryFailure };
 
 /**
@@ -294,7 +278,7 @@ export class Ledger<Own = undefined> {
       if (position.offset + 1 < existing.firstOffset) return { ok: false, reason: 'expired' };
       return { ok: true, after: position.offset };
     }
-    const birthSeq = this.#birthSeqOf(position.epoch);
+    const birthSeq = this.#seqOf(position.epoch);
     if (birthSeq === undefined) return { ok: false, reason: 'epoch' };
     // A tombstone below `birthSeq` is of a life that had ended when this position was handed out.
     const missed = state?.tombstones.missedOf(topic, birthSeq - 1);
@@ -306,29 +290,35 @@ export class Ledger<Own = undefined> {
     return { ok: true, after: 0 };
   }
 
-  #birthSeqOf(epoch: string): number | undefined {
+  #seqOf(epoch: string): number | undefined {
     if (!epoch.startsWith(`${this.epoch}-`)) return undefined;
     const seq = Number.parseInt(epoch.slice(this.epoch.length + 1), 36);
     return Number.isSafeInteger(seq) && this.topicEpoch(seq) === epoch ? seq : undefined;
   }
 
-  /** The entity's head, or, with `seq`, an earlier place in it. */
-  cursor(entity: string, seq: number = this.#entities.get(entity)?.lastSeq ?? 0): Cursor {
-    const part: EngineCursor = { epoch: this.epoch, seqs: [seq] };
+  /**
+   * The entity's head, or, with `seq`, an earlier place in it. A reader that began at `earliest` has waived what was
+   * lost before it began; its cursor says so until it has passed that seq, because topics are not trimmed alike: a page
+   * may end at a seq that is long gone in another topic. It is written into the epoch: `<epoch>-<waived in base 36>`.
+   */
+  cursor(entity: string, seq: number = this.#entities.get(entity)?.lastSeq ?? 0, waived = 0): Cursor {
+    const epoch = waived > seq ? this.topicEpoch(waived) : this.epoch;
+    const part: EngineCursor = { epoch, seqs: [seq] };
     return this.slot === 'live' ? { live: part } : { durable: part };
   }
 
   /** The seq after which a reader of these patterns goes on, or why it can not. */
-  sinceCursor(entity: string, patterns: readonly string[], from: Cursor | 'earliest'): SinceResult {
-    if (from === 'earliest') return { ok: true, after: 0 };
+  sinceCursor(entity: string, patterns: readonly string[], from: Cursor | 'earliest'): SinceCursorResult {
+    const state = this.#entities.get(entity);
+    if (from === 'earliest') return { ok: true, after: 0, waived: state?.lostSeq ?? 0 };
     const part = from[this.slot];
     const seq = part?.seqs[0];
-    if (part === undefined || seq === undefined || part.seqs.length !== 1 || part.epoch !== this.epoch) {
+    if (part === undefined || seq === undefined || part.seqs.length !== 1)
       return { ok: false, reason: 'epoch' };
-    }
-    const state = this.#entities.get(entity);
-    const reason = state === undefined ? (seq > 0 ? 'epoch' : undefined) : state.missedSince(seq, patterns);
-    return reason === undefined ? { ok: true, after: seq } : { ok: false, reason };
+    const waived = part.epoch === this.epoch ? 0 : this.#seqOf(part.epoch);
+    if (waived === undefined || seq > (state?.lastSeq ?? 0)) return { ok: false, reason: 'epoch' };
+    const reason = state?.missedSince(seq, patterns, waived);
+    return reason === undefined ? { ok: true, after: seq, waived } : { ok: false, reason };
   }
 
   /** Restores a topic at start. Topics come in ascending order of `lastSeq`. */
@@ -373,70 +363,4 @@ export class Ledger<Own = undefined> {
   restoreSeq(seq: number): void {
     if (seq > this.#seq) this.#seq = seq;
   }
-}
-
-class OpenPlan<Own> implements Plan<Own> {
-  readonly results: AppendResult[] = [];
-  readonly events: StoredEvent[] = [];
-  readonly requests: AppendRequest[] = [];
-  readonly topics: TopicState<Own>[] = [];
-  readonly #settleCommit: (plan: OpenPlan<Own>) => CommittedBatch[];
-  readonly #settleRollback: (plan: OpenPlan<Own>) => void;
-  #raised: { topic: TopicState<Own>; name: string; previous: number | undefined }[] | undefined = undefined;
-
-  constructor(commit: (plan: OpenPlan<Own>) => CommittedBatch[], rollback: (plan: OpenPlan<Own>) => void) {
-    this.#settleCommit = commit;
-    this.#settleRollback = rollback;
-  }
-
-  commit(): CommittedBatch[] {
-    return this.#settleCommit(this);
-  }
-
-  rollback(): void {
-    this.#settleRollback(this);
-  }
-
-  raiseFence(topic: TopicState<Own>, name: string, token: number): void {
-    this.#raised ??= [];
-    this.#raised.push({ topic, name, previous: topic.fences?.get(name) });
-    topic.raiseFence(name, token);
-  }
-
-  lowerFences(): void {
-    const raised = this.#raised ?? [];
-    for (let i = raised.length - 1; i >= 0; i--) {
-      const { topic, name, previous } = raised[i] as (typeof raised)[number];
-      if (previous === undefined) topic.fences?.delete(name);
-      else topic.fences?.set(name, previous);
-    }
-  }
-}
-
-/** The answer to a request that stores nothing: the first result of a repeat, or a refusal. Otherwise `undefined`. */
-function answerUnstored<Own>(topic: TopicState<Own>, request: AppendRequest): AppendResult | undefined {
-  const { idempotencyKey, fence, expect } = request;
-  const { epoch, plannedOffset: offset } = topic;
-  if (idempotencyKey !== undefined) {
-    const first = topic.keys?.get(idempotencyKey);
-    if (first !== undefined) {
-      return {
-        status: 'stored',
-        position: { epoch, offset: first.offset },
-        id: first.id,
-        seq: first.seq,
-        timestamp: first.timestamp,
-        duplicate: true,
-      };
-    }
-  }
-  if (topic.plannedSealed) return { status: 'refused', code: 'sealed', head: { epoch, offset } };
-  if (fence !== undefined) {
-    const token = topic.fences?.get(fence.name);
-    if (token !== undefined && token > fence.token) return { status: 'refused', code: 'fenced', token };
-  }
-  if (expect !== undefined && (expect.offset !== offset || (expect.epoch ?? epoch) !== epoch)) {
-    return { status: 'refused', code: 'conflict', head: { epoch, offset } };
-  }
-  return undefined;
 }

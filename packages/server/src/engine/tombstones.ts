@@ -30,6 +30,11 @@ export class Tombstones {
     this.#max = max;
   }
 
+  /** Whoever has read up to here has missed no removal. */
+  get newestSeq(): number {
+    return this.#newestSeq;
+  }
+
   get watermark(): Watermark {
     return this.#watermark;
   }
