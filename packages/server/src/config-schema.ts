@@ -28,14 +28,14 @@ const Patterns = Type.Array(text('A topic or pattern.'));
 
 const ApiKey = section('One API key, for a backend.', {
   id: text('Its name in logs and statistics; the user id of its sessions.'),
-  key: Type.Optional(text('The key itself.', { minLength: 16, secret: true })),
+  key: Type.Optional(text('The key itself.', { minLength: 32, secret: true })),
   keyHash: Type.Optional(
     Type.String({
-      pattern: '^[0-9a-f]{64}$',
-      description: 'Instead of the key: its SHA-256 in lower-case hex (`printf %s "$KEY" | sha256sum`).',
+      pattern: '^[0-9a-fA-F]{64}$',
+      description: 'Instead of the key: its SHA-256 in hex (`printf %s "$KEY" | sha256sum`).',
     }),
   ),
-  entity: text('The entity it belongs to.'),
+  entity: Type.Optional(text('The entity it belongs to; `default` when missing.')),
   roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1 }),
   topics: Type.Optional(
     section('Narrows what the roles permit.', {
