@@ -1,0 +1,152 @@
+import type { Clock, Timer } from '../clock.ts';
+import type { Retention } from './engine.ts';
+import type { Ledger } from './ledger.ts';
+import type { Change, ChangeOutcome } from './sqlite-committer.ts';
+import { type DurableTopic, type TopicFile, topicId } from './sqlite-encoding.ts';
+import type { TrimPoint, TrimPointRequest } from './sqlite-pages.ts';
+import type { Writes } from './sqlite-statements.ts';
+import type { SweepOrder } from './sqlite-sweeper.ts';
+
+export interface RetentionKeeperOptions {
+  readonly ledger: Ledger<TopicFile>;
+  readonly clock: Clock;
+  readonly retention: (topic: string) => Retention;
+  readonly intervalMs: number;
+  /** How long a topic that holds no events must have been silent to be forgotten. */
+  readonly forgetAfterMs: number;
+  readonly trimPoints: (topics: TrimPointRequest['topics']) => Promise<readonly TrimPoint[]>;
+  readonly commit: (decide: () => Change | undefined) => Promise<ChangeOutcome>;
+  readonly forget: (topics: readonly { entity: string; topic: DurableTopic }[]) => Promise<unknown>;
+  readonly sweepLeases: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Topics that are looked at before the event loop has its turn again. */
+const TOPICS_AT_ONCE = 500;
+
+/**
+ * Keeps topics within their bounds of count, age and bytes. Which topics are over is known in memory; where exactly to
+ * cut is looked up by the reader thread; readers see the cut at once; the writer records it, and deletes the rows a
+ * few at a time.
+ */
+export class RetentionKeeper {
+  readonly #options: RetentionKeeperOptions;
+  #timer: Timer;
+  #stopped = false;
+  #pass: Promise<void> = Promise.resolve();
+  /** Trimmed topics, with their entities, whose new beginning is not in the file yet. */
+  readonly #unrecorded = new Map<DurableTopic, string>();
+
+  constructor(options: RetentionKeeperOptions) {
+    this.#options = options;
+    this.#timer = this.#schedule();
+  }
+
+  /** Resolves when the pass under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer.cancel();
+    await this.#pass;
+  }
+
+  #schedule(): Timer {
+    const { clock, intervalMs, onError } = this.#options;
+    return clock.after(intervalMs, () => {
+      this.#pass = this.#run()
+        .catch((error: unknown) => {
+          if (!this.#stopped) onError(error);
+        })
+        .finally(() => {
+          if (!this.#stopped) this.#timer = this.#schedule();
+        });
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { ledger, clock, forgetAfterMs } = this.#options;
+    const now = clock.now();
+    this.#options.sweepLeases();
+    await this.#record();
+    let batch: Overdue[] = [];
+    let empty: { entity: string; topic: DurableTopic }[] = [];
+    for (const { entity, topics } of [...ledger.entities()]) {
+      for (const topic of [...topics.values()]) {
+        if (topic.own === undefined || topic.offset === 0) continue;
+        if (topic.count === 0) {
+          if (now - topic.timestamp >= forgetAfterMs) empty.push({ entity, topic });
+        } else {
+          const overdue = this.#overdue(entity, topic, now);
+          if (overdue !== undefined) batch.push(overdue);
+        }
+        if (batch.length >= TOPICS_AT_ONCE) {
+          await this.#trim(batch);
+          batch = [];
+        }
+        if (empty.length >= TOPICS_AT_ONCE) {
+          await this.#options.forget(empty);
+          empty = [];
+        }
+        if (this.#stopped) return;
+      }
+    }
+    if (batch.length > 0) await this.#trim(batch);
+    if (empty.length > 0 && !this.#stopped) await this.#options.forget(empty);
+  }
+
+  #overdue(entity: string, topic: DurableTopic, now: number): Overdue | undefined {
+    const own = topic.own as TopicFile;
+    const { maxEvents = Infinity, maxBytes = Infinity, maxAgeMs } = this.#options.retention(topic.topic);
+    const before = maxAgeMs === undefined ? 0 : now - maxAgeMs;
+    if (topic.count <= maxEvents && topic.bytes <= maxBytes && own.firstTimestamp >= before) return undefined;
+    const span = { topic: topicId(topic), first: topic.firstOffset, last: topic.offset };
+    const through = Math.max(topic.firstOffset - 1, topic.offset - maxEvents);
+    return { entity, topic, order: { span, through, before, maxBytes, trimmedTotal: own.trimmedTotal } };
+  }
+
+  async #trim(batch: readonly Overdue[]): Promise<void> {
+    const points = await this.#options.trimPoints(batch.map(({ order }) => order));
+    for (const [index, { entity, topic }] of batch.entries()) {
+      this.#cut(entity, topic, points[index] as TrimPoint);
+    }
+    await this.#record();
+  }
+
+  /** For readers it is gone from here on, before any row is: nobody is ever served what is half deleted. */
+  #cut(entity: string, topic: DurableTopic, point: TrimPoint): void {
+    const { ledger } = this.#options;
+    const own = topic.own as TopicFile;
+    own.firstTimestamp = point.nextTimestamp === 0 ? topic.timestamp : point.nextTimestamp;
+    if (point.offset < topic.firstOffset || ledger.topic(entity, topic.topic) !== topic) return;
+    ledger.trim(entity, topic, point.offset + 1, point.seq, topic.bytes - (point.total - own.trimmedTotal));
+    own.trimmedTotal = point.total;
+    this.#unrecorded.set(topic, entity);
+  }
+
+  async #record(): Promise<void> {
+    const topics = [...this.#unrecorded];
+    if (topics.length === 0) return;
+    const outcome = await this.#options.commit(() => this.#recordOf(topics));
+    if (outcome !== 'stored' && outcome !== 'nothing') return;
+    for (const [topic] of topics) this.#unrecorded.delete(topic);
+  }
+
+  #recordOf(topics: readonly (readonly [DurableTopic, string])[]): Change | undefined {
+    const trim: NonNullable<Writes['trim']> = [];
+    const sweeps: SweepOrder[] = [];
+    for (const [topic, entity] of topics) {
+      if (this.#options.ledger.topic(entity, topic.topic) !== topic) continue;
+      const id = topicId(topic);
+      const through = topic.firstOffset - 1;
+      // The time matters only if nothing is left; then the last event is the newest of those trimmed.
+      trim.push(through, topic.trimmedSeq, (topic.own as TopicFile).trimmedTotal, topic.timestamp, id);
+      sweeps.push({ topic: id, through, deleted: false });
+    }
+    return sweeps.length === 0 ? undefined : { writes: { trim }, sweeps, apply: () => {} };
+  }
+}
+
+interface Overdue {
+  readonly entity: string;
+  readonly topic: DurableTopic;
+  readonly order: TrimPointRequest['topics'][number];
+}
