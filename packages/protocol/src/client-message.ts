@@ -3,7 +3,6 @@ import { Compile, type Validator } from 'typebox/compile';
 import { MillraceError } from './codes.ts';
 import { PRIORITIES } from './event.ts';
 import { MAX_NAME_LENGTH } from './limits.ts';
-import { MAX_TOPIC_LENGTH } from './topic.ts';
 
 /*
  * Messages from client to server. Unknown fields are ignored ([MSG-3]), so no schema forbids them.
@@ -13,24 +12,29 @@ import { MAX_TOPIC_LENGTH } from './topic.ts';
 const Id = Type.Union([Type.String({ maxLength: 64 }), Type.Integer()], {
   description: 'Chosen by the client and repeated in the answer.',
 });
-// No control characters in names.
+// No control characters in names, nor half surrogate pairs, which a log in UTF-8 could not give back.
 const Name = Type.String({
   minLength: 1,
   maxLength: MAX_NAME_LENGTH,
-  pattern: '^[^\\u0000-\\u001f\\u007f]*$',
+  pattern: '^[^\\p{Cc}\\p{Cs}]*$',
 });
-const TopicName = Type.String({ minLength: 1, maxLength: MAX_TOPIC_LENGTH });
+// [TOPIC-1] has an answer of its own for what is no topic.
+const TopicName = Type.String();
+
+function wholeNumber(minimum: number): Type.TInteger {
+  return Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER });
+}
 
 export const SinceSchema = Type.Union([
   Type.String({ description: 'A position `epoch:offset`, a cursor, `"earliest"` or `"snapshot"`.' }),
   Type.Object({
     epoch: Type.String(),
-    offset: Type.Integer({ minimum: 0 }),
+    offset: wholeNumber(0),
     id: Type.Optional(
       Type.String({ description: 'The id of the event at that position, checked against the log.' }),
     ),
   }),
-  Type.Object({ last: Type.Integer({ minimum: 1 }) }),
+  Type.Object({ last: wholeNumber(1) }),
   Type.Object({ time: Type.String() }),
 ]);
 export type Since = Type.Static<typeof SinceSchema>;
@@ -79,9 +83,9 @@ export const EventFields = {
   priority: Type.Optional(Type.Enum([...PRIORITIES])),
   idempotencyKey: Type.Optional(Name),
   expectOffset: Type.Optional(
-    Type.Union([Type.Integer({ minimum: 0 }), Type.String({ description: 'A position `epoch:offset`.' })]),
+    Type.Union([wholeNumber(0), Type.String({ description: 'A position `epoch:offset`.' })]),
   ),
-  fence: Type.Optional(Type.Object({ name: Name, token: Type.Integer({ minimum: 1 }) })),
+  fence: Type.Optional(Type.Object({ name: Name, token: wholeNumber(1) })),
   seal: Type.Optional(Type.Boolean()),
 } as const;
 
@@ -97,7 +101,7 @@ export const AckMessageSchema = Type.Object({
   type: Type.Literal('ack'),
   id: Type.Optional(Id),
   topic: TopicName,
-  offset: Type.Integer({ minimum: 1 }),
+  offset: wholeNumber(1),
   consumer: Name,
 });
 export type AckMessage = Type.Static<typeof AckMessageSchema>;
@@ -146,12 +150,29 @@ const checks = new Map<string, Check>(
   ]),
 );
 
-/** Says what is wrong with `value` by its first error: `"/offset" must be integer`. */
-export function describeErrors(errors: readonly { instancePath: string; message: string }[]): string {
-  const first = errors[0];
-  return first === undefined
-    ? 'is not valid'
-    : `"${first.instancePath === '' ? '/' : first.instancePath}" ${first.message}`;
+type ShapeError = ReturnType<Check['Errors']>[number];
+
+const UNION = /^(.*?)\/anyOf\/\d+/;
+
+/** Where the first thing wrong stands, as a JSON pointer, and what it is, as the end of a sentence. */
+function describeErrors(errors: readonly ShapeError[]): { path: string; problem: string } {
+  const [first] = errors;
+  if (first === undefined) return { path: '', problem: 'is not valid' };
+  // Of a union every member complains; what the sender wants to know is that none of them fits.
+  const union = UNION.exec(first.schemaPath)?.[1];
+  const whole = errors.find((error) => error.keyword === 'anyOf' && error.schemaPath === union);
+  const { instancePath: path } = whole ?? first;
+  if (whole !== undefined) return { path, problem: 'has none of the shapes that it may have' };
+  switch (first.keyword) {
+    case 'required':
+      return { path: `${path}/${first.params.requiredProperties[0]}`, problem: 'is missing' };
+    case 'enum':
+      return { path, problem: `must be one of ${first.params.allowedValues.join(', ')}` };
+    case 'pattern':
+      return { path, problem: 'has a character that no name may have' };
+    default:
+      return { path, problem: first.message };
+  }
 }
 
 /**
@@ -166,10 +187,8 @@ export function checkClientMessage(value: Record<string, unknown>): ClientMessag
     throw new MillraceError('unknown-type', `unknown message type ${JSON.stringify(type.slice(0, 64))}`);
   }
   if (!check.Check(value)) {
-    const errors = check.Errors(value);
-    throw new MillraceError('bad-message', `${type}: ${describeErrors(errors)}`, {
-      details: { path: errors[0]?.instancePath ?? '' },
-    });
+    const { path, problem } = describeErrors(check.Errors(value));
+    throw new MillraceError('bad-message', `${type}: "${path}" ${problem}`, { details: { path } });
   }
   // The compiled check has just established the shape that `type` names.
   return value as unknown as ClientMessage;

@@ -134,7 +134,11 @@ export const CODES = {
   },
   // Why recovery was not possible (`reason`), or events were left out (`dropped`).
   expired: { http: 410, retryable: false, meaning: 'Retention has removed events after the position.' },
-  epoch: { http: 409, retryable: false, meaning: 'The position belongs to another log than the topic has now.' },
+  epoch: {
+    http: 409,
+    retryable: false,
+    meaning: 'The position belongs to another log than the topic has now.',
+  },
   'client-request': { retryable: false, meaning: 'The client asked for it.' },
 } as const satisfies Record<string, Code>;
 

@@ -96,7 +96,7 @@ export function parseFilter(input: Readonly<Record<string, unknown>>): Filter {
         conditions.push({ path: ['source'], test: { op: 'in', values: scalars(name, value) } });
         break;
       case 'minAmount':
-        if (typeof value !== 'number') fail(name, 'must be a number');
+        if (typeof value !== 'number' || !Number.isFinite(value)) fail(name, 'must be a number');
         conditions.push({ path: ['data', 'amount'], test: { op: 'gte', value } });
         break;
       case 'task_id':

@@ -9,9 +9,14 @@ export function parseJsonObject(text: string, maxDepth: number): Record<string, 
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new MillraceError('bad-json', `the message is not JSON: ${(error as Error).message}`);
+    throw new MillraceError('bad-json', `the message is not JSON: ${describeSyntaxError(error as Error)}`);
   }
   return checkObject(value, maxDepth);
+}
+
+/** What `JSON.parse` says, without its quotation of the text, which may hold a token. */
+function describeSyntaxError(error: Error): string {
+  return error.message.replace(/, (\.\.\.)?".*$/s, '');
 }
 
 /** Checks a decoded value (JSON or MessagePack): an object, nested at most `maxDepth` deep, no `__proto__` key. */

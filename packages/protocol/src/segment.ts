@@ -4,7 +4,7 @@
  */
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function isPlain(byte: number): boolean {
   return (
@@ -15,9 +15,13 @@ function isPlain(byte: number): boolean {
   );
 }
 
-/** Writes an id as one segment. Throws a `RangeError` for the empty id, which no segment can be. */
+/**
+ * Writes an id as one segment. Throws a `RangeError` for an id that could not be read back: an empty one, or one with
+ * half a surrogate pair, which UTF-8 cannot write.
+ */
 export function encodeSegment(id: string): string {
   if (id === '') throw new RangeError('an id must not be empty');
+  if (!id.isWellFormed()) throw new RangeError('an id must be well-formed Unicode');
   let segment = '';
   for (const byte of encoder.encode(id)) {
     segment += isPlain(byte) ? String.fromCharCode(byte) : `_${byte.toString(16).padStart(2, '0')}`;
