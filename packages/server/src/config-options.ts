@@ -5,6 +5,7 @@ import { ConfigSchema } from './config-schema.ts';
 export interface OptionSchema extends Type.TSchema {
   readonly type?: 'string' | 'integer' | 'boolean' | 'array' | 'object';
   readonly enum?: readonly string[];
+  readonly pattern?: string;
   readonly items?: OptionSchema;
   readonly description?: string;
   readonly default?: unknown;

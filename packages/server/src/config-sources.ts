@@ -82,7 +82,10 @@ export function envLayer(env: NodeJS.ProcessEnv, cwd: string, problems: string[]
   const values: Values = {};
   findUnknown(env, problems);
   for (const option of CONFIG_OPTIONS) {
-    const file = option.schema.secret === true ? env[`${option.env}_FILE`] : undefined;
+    // `auth.secretFile` is an option of its own.
+    const hasFile =
+      option.schema.secret === true && !CONFIG_OPTIONS.some((other) => other.env === `${option.env}_FILE`);
+    const file = hasFile ? env[`${option.env}_FILE`] : undefined;
     const text =
       env[option.env] || (file ? readText(resolve(cwd, file), `${option.env}_FILE`, problems) : undefined);
     if (text) put(values, option, readValue(text, option, option.env, problems));

@@ -62,13 +62,13 @@ function checkTogether({ tls, auth, limits }: Config): string[] {
 }
 
 /** `layers` from the weakest to the strongest. */
-function resolveLayers(layers: readonly ConfigLayer[], problems: string[]): Config {
+function resolveLayers(layers: readonly ConfigLayer[], problems: string[], cwd: string): Config {
   const checked = layers.map((layer) => checkLayer(readLayerFiles(layer, problems), problems));
   if (problems.length > 0) throw new ConfigError(problems);
   const config = merge(defaultConfig(), checked);
   const conflicts = checkTogether(config);
   if (conflicts.length > 0) throw new ConfigError(conflicts);
-  return config;
+  return { ...config, data: { directory: resolve(cwd, config.data.directory) } };
 }
 
 /**
@@ -80,6 +80,7 @@ export function resolveConfig(input: ConfigInput, cwd: string = process.cwd()): 
   return resolveLayers(
     [{ folder: cwd, nameOf: (option) => option || 'the configuration', values: input }],
     [],
+    cwd,
   );
 }
 
@@ -99,9 +100,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
   const file = options.file === undefined ? findConfigFile(cwd) : resolve(cwd, options.file);
   const layers: ConfigLayer[] = file === undefined ? [] : [await fileLayer(file)];
   layers.push(envLayer(env, cwd, problems), flagLayer(flags, cwd, problems));
-  const config = resolveLayers(layers, problems);
-  config.data.directory = resolve(cwd, config.data.directory);
-  return config;
+  return resolveLayers(layers, problems, cwd);
 }
 
 function retentionOf(retention: {

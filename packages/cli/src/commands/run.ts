@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Client } from '@millrace/client';
+import type { Command } from 'commander';
+import { CliError, describeFailure } from '../cli-error.ts';
+import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
+import { addConnectionOptions } from '../connection-options.ts';
+import { EXIT } from '../exit-code.ts';
+import { onceStopped } from '../interruption.ts';
+import { duration, topic } from '../option-values.ts';
+import { execute, type Outcome } from '../run/execution.ts';
+import { MAX_QUEUED, Recorder } from '../run/recorder.ts';
+import { complain, say, setQuiet, showProgress } from '../status.ts';
+
+interface RunFlags extends ConnectionFlags {
+  readonly topic?: string;
+  readonly flushTimeout: number;
+  readonly bestEffort?: true;
+  readonly quiet?: true;
+}
+
+/** Readable, and unique: `npm-3f9a1c2b7d`. */
+function newExecutionId(command: string): string {
+  const name = basename(command)
+    .replace(/[^A-Za-z0-9-]+/g, '-')
+    .slice(0, 40);
+  return `${name}-${randomBytes(5).toString('hex')}`;
+}
+
+/** The server and its client, or `undefined` where the command is to run without being recorded. */
+async function reach(
+  flags: RunFlags,
+): Promise<{ readonly client: Client; readonly url: string } | undefined> {
+  try {
+    const target = await findTarget(flags, 'publisher');
+    return { client: await connect(target, { maxQueued: MAX_QUEUED }), url: target.url };
+  } catch (error) {
+    const { message } = describeFailure(error);
+    if (flags.bestEffort) {
+      complain(`${message}\nrunning the command without recording it (--best-effort)`);
+      return undefined;
+    }
+    throw new CliError(
+      `${message}\nthe command was not started; --best-effort runs it all the same`,
+      EXIT.runFailed,
+      { cause: error },
+    );
+  }
+}
+
+function tellConnection(client: Client): void {
+  let lost = false;
+  client.on('state', (state) => {
+    if (state === 'connected' && lost) say('connected again; sending what waits');
+    if (state === 'disconnected' && !lost)
+      say('connection lost; the output waits here until the server is back');
+    lost = state !== 'connected';
+  });
+}
+
+async function flush(recorder: Recorder, timeoutMs: number): Promise<boolean> {
+  const interrupted = new AbortController();
+  onceStopped(() => interrupted.abort());
+  const progress = showProgress(
+    () => `the command has ended; ${recorder.pending} events are still to be stored`,
+  );
+  const flushed = await recorder.flush(timeoutMs, interrupted.signal);
+  progress.stop();
+  if (!flushed && !recorder.failed) {
+    const why = interrupted.signal.aborted
+      ? 'interrupted'
+      : 'the server did not store them in time (--flush-timeout)';
+    complain(`${recorder.pending} events at the end were not stored: ${why}`);
+  }
+  return flushed;
+}
+
+function finish(outcome: Outcome, recorded: boolean): void {
+  if (outcome.kind === 'failed') complain(outcome.message);
+  // The command's own failure says more than ours.
+  process.exitCode = outcome.exitCode === 0 && !recorded ? EXIT.runFailed : outcome.exitCode;
+}
+
+async function run([command = '', ...args]: readonly string[], flags: RunFlags): Promise<void> {
+  setQuiet(flags.quiet === true);
+  const server = await reach(flags);
+  if (server === undefined) return finish(await execute({ command, args }, undefined), true);
+  const { client, url } = server;
+  const executionId = newExecutionId(command);
+  const topic = flags.topic ?? `tool.${executionId}`;
+  const recorder = new Recorder({
+    client,
+    topic,
+    executionId,
+    onFailure: (error) =>
+      complain(
+        `${describeFailure(error).message}\nthe command goes on, and is no longer recorded on ${topic}`,
+      ),
+  });
+  say(`recording on ${topic}: ${url}/#/tools/${encodeURIComponent(topic)}`);
+  tellConnection(client);
+  try {
+    const outcome = await execute({ command, args }, recorder);
+    finish(outcome, await flush(recorder, flags.flushTimeout));
+  } finally {
+    client.close();
+  }
+}
+
+export function addRun(program: Command): void {
+  const command = program
+    .command('run')
+    .description('Run a command as if alone, and stream its output and exit status to a topic.')
+    .usage('[options] -- <command…>')
+    .argument('<command...>', 'the command and its arguments')
+    .option(
+      '--topic <topic>',
+      'the topic, which is sealed at the end; tool.<execution id> when not given',
+      topic,
+    )
+    .option(
+      '--flush-timeout <duration>',
+      'how long to wait at the end until everything is stored',
+      duration,
+      60_000,
+    )
+    .option(
+      '--best-effort',
+      'run the command without recording it when the server cannot be reached at the start',
+    )
+    .option('-q, --quiet', 'no status on stderr')
+    .passThroughOptions();
+  addConnectionOptions(command).action(run);
+}

@@ -1,0 +1,88 @@
+import type { Client, MillraceEvent, Since, Subscription } from '@millrace/client';
+import type { Command } from 'commander';
+import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
+import { addConnectionOptions } from '../connection-options.ts';
+import { formatEvent, wantsColours } from '../event-line.ts';
+import { onceStopped } from '../interruption.ts';
+import { patterns, positiveInteger } from '../option-values.ts';
+import { readSince } from '../since.ts';
+import { complain, say, setQuiet } from '../status.ts';
+import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
+
+interface SubFlags extends ConnectionFlags {
+  readonly since?: string;
+  readonly last?: number;
+  readonly json?: true;
+  readonly untilSealed?: true;
+  readonly quiet?: true;
+}
+
+function watch(subscription: Subscription): void {
+  subscription.on('gap', ({ topic, reason, count }) => {
+    complain(`events of ${topic} are missing here: ${count === undefined ? '' : `${count}, `}${reason}`);
+  });
+  subscription.on('lag', ({ behind }) => {
+    say(behind === 0 ? 'live again' : `reading slower than events come: ${behind} behind`);
+  });
+}
+
+/** Prints one topic's or pattern's events until it ends. The SDK waits while whoever reads us is slow. */
+async function print(
+  subscription: Subscription,
+  format: (event: MillraceEvent) => string,
+  flags: SubFlags,
+): Promise<void> {
+  for await (const event of subscription) {
+    await writeOut(`${format(event)}\n`);
+    if (event.sealed && flags.untilSealed) return;
+  }
+}
+
+function subscribe(client: Client, topic: string, since: Since | undefined): Subscription {
+  const subscription = client.topic(topic, { since });
+  watch(subscription);
+  return subscription;
+}
+
+function tellConnection(client: Client): void {
+  let lost = false;
+  client.on('state', (state) => {
+    if (state === 'connected' && lost) say('connected again');
+    if (state === 'disconnected' && !lost) say('connection lost; trying to come back');
+    lost = state !== 'connected';
+  });
+}
+
+async function printAll(topics: readonly string[], flags: SubFlags): Promise<void> {
+  setQuiet(flags.quiet === true);
+  const since = readSince(flags, topics, Date.now());
+  exitOnBrokenPipe();
+  const client = await connect(await findTarget(flags, 'observer'));
+  const colours = wantsColours(process.stdout, process.env);
+  const format = flags.json
+    ? (event: MillraceEvent) => JSON.stringify(event)
+    : (event: MillraceEvent) => formatEvent(event, colours);
+  onceStopped(() => client.close());
+  tellConnection(client);
+  try {
+    await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), format, flags)));
+  } finally {
+    client.close();
+  }
+}
+
+export function addSub(program: Command): void {
+  const command = program
+    .command('sub')
+    .description('Print events as they come, and go on where it stopped after a lost connection.')
+    .argument('<pattern...>', 'topics and patterns, such as task.build-7 or "task.*"', patterns)
+    .option(
+      '--since <place>',
+      'begin at: earliest, a position, a cursor, a time (ISO 8601), or how long ago (10m)',
+    )
+    .option('--last <n>', 'begin with the newest n events of a topic', positiveInteger)
+    .option('--json', 'print whole events, as NDJSON')
+    .option('--until-sealed', 'end when the topic is sealed; with a pattern, when the first of its topics is')
+    .option('-q, --quiet', 'no status on stderr');
+  addConnectionOptions(command).action(printAll);
+}

@@ -1,0 +1,120 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type Client, createClient, type MillraceError, type TokenSource } from '@millrace/client';
+import type { Role } from '@millrace/protocol';
+import { type Config, FIRST_START_KEY_FILE, loadConfig } from '@millrace/server';
+import { CliError, isRefusal } from './cli-error.ts';
+import { EXIT } from './exit-code.ts';
+import { signLocalToken } from './local-token.ts';
+import { say } from './status.ts';
+
+export interface ConnectionFlags {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+/** A server and how to get in. */
+export interface Target {
+  readonly url: string;
+  readonly token: TokenSource | undefined;
+}
+
+const LOCAL_TOKEN_TTL_MS = 3_600_000;
+
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function localUrl({ server, tls }: Config): string {
+  return `${tls.cert === undefined ? 'http' : 'https'}://localhost:${server.port}`;
+}
+
+function checkUrl(url: string): string {
+  if (URL.canParse(url) && /^(https?|wss?):$/.test(new URL(url).protocol)) return url.replace(/\/+$/, '');
+  throw new CliError(`"${url}" is not an address; write one as http://localhost:3001`, EXIT.usage);
+}
+
+function tokenOf(flags: ConnectionFlags, env: NodeJS.ProcessEnv): string | undefined {
+  const given = flags.token ?? (env.MILLRACE_TOKEN || undefined);
+  if (given !== undefined) return given;
+  const file = env.MILLRACE_TOKEN_FILE;
+  if (!file) return undefined;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (cause) {
+    throw new CliError(`MILLRACE_TOKEN_FILE: ${file} cannot be read`, EXIT.usage, { cause });
+  }
+}
+
+/** Whether this machine's server, as configured here, accepts what {@link signLocalToken} signs. */
+function canSign({ auth, data }: Config): boolean {
+  return auth.secret !== undefined || existsSync(join(data.directory, FIRST_START_KEY_FILE));
+}
+
+/**
+ * Which server to talk to, and with which token: flag, environment, and for a server on this machine a short-lived token of
+ * its own key, with no more than `role`.
+ */
+export async function findTarget(flags: ConnectionFlags, role: Role): Promise<Target> {
+  const given = flags.url ?? (process.env.MILLRACE_URL || undefined);
+  const token = tokenOf(flags, process.env);
+  if (given !== undefined && (token !== undefined || !isLoopback(checkUrl(given)))) {
+    return { url: checkUrl(given), token };
+  }
+  const config = await loadConfig({ file: flags.config });
+  const url = checkUrl(given ?? localUrl(config));
+  if (token !== undefined || !canSign(config)) return { url, token };
+  const userId = userInfo().username;
+  say(`no token given: using a ${role} token signed with the key of ${config.data.directory}`);
+  return { url, token: () => signLocalToken(config, { userId, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS }) };
+}
+
+function explainFailure(url: string, error: MillraceError | undefined, hasToken: boolean): CliError {
+  if (error !== undefined && isRefusal(error)) {
+    const advice = hasToken
+      ? 'check --token or MILLRACE_TOKEN; `millrace token` on the server’s machine makes one'
+      : 'give a token by --token or MILLRACE_TOKEN; `millrace token` on the server’s machine makes one';
+    return new CliError(`${url} refuses: ${error.message} (${error.code}); ${advice}`, EXIT.refused, {
+      cause: error,
+    });
+  }
+  const reason = error === undefined ? '' : `: ${error.message}`;
+  return new CliError(
+    `cannot reach ${url}${reason}\nis the server running? start one with \`millrace serve\`, or name another by --url or MILLRACE_URL`,
+    EXIT.unreachable,
+    { cause: error },
+  );
+}
+
+/** A client that is connected. Fails at the first attempt that fails; later the client mends its connection itself. */
+export function connect(
+  { url, token }: Target,
+  options: { readonly maxQueued?: number } = {},
+): Promise<Client> {
+  const client = createClient({
+    url,
+    token,
+    offlineQueue: { maxMessages: options.maxQueued },
+  });
+  return new Promise((resolve, reject) => {
+    let lastError: MillraceError | undefined;
+    const undo = [
+      client.on('error', (error) => {
+        lastError = error;
+      }),
+      client.on('state', (state) => {
+        if (state === 'connecting') return;
+        // The reason may be told right after the state.
+        queueMicrotask(() => {
+          for (const stop of undo) stop();
+          if (state === 'connected') return resolve(client);
+          client.close();
+          reject(explainFailure(url, client.failure ?? lastError, token !== undefined));
+        });
+      }),
+    ];
+  });
+}

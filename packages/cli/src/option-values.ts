@@ -1,0 +1,44 @@
+import { findPatternProblem, findTopicProblem } from '@millrace/protocol';
+import { parseDuration } from '@millrace/server';
+import { InvalidArgumentError } from 'commander';
+
+/*
+ * What options take, read from text; commander says which option was wrong.
+ */
+
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+/** In milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError('It must be a duration such as 500ms, 30s, 2m, 1h or 7d.');
+}
+
+/** For options that may be given several times, or once with commas. */
+export function list(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(',').map((item) => item.trim())];
+}
+
+export function topic(text: string): string {
+  const problem = findTopicProblem(text);
+  if (problem === undefined) return text;
+  throw new InvalidArgumentError(`It ${problem}.`);
+}
+
+/** Topics and patterns, one an argument. */
+export function patterns(text: string, before: readonly string[] = []): readonly string[] {
+  const problem = findPatternProblem(text);
+  if (problem === undefined) return [...before, text];
+  throw new InvalidArgumentError(`It ${problem}. (Quote a pattern, so that the shell leaves its "*" alone.)`);
+}

@@ -1,0 +1,90 @@
+import type { Buffer } from 'node:buffer';
+import type { Readable, Writable } from 'node:stream';
+import { OutputChunker, type StreamName } from './output-chunker.ts';
+import type { Recorder } from './recorder.ts';
+
+/** Output waits so long, or until there is so much, before it is published: a line at a time would be an event a line. */
+const FLUSH_MS = 20;
+const FLUSH_BYTES = 16 * 1024;
+
+/** Of `output` inside the message: leaves room for the envelope below the server's default limit of 64,000 bytes. */
+const MAX_OUTPUT_JSON_BYTES = 60_000;
+
+/**
+ * Takes what a child writes on both streams: passes it on unchanged, and records it. Reads no faster than both can follow.
+ */
+export class ChildOutput {
+  readonly #recorder: Recorder;
+  readonly #chunker = new OutputChunker(MAX_OUTPUT_JSON_BYTES);
+  readonly #sources: Readable[] = [];
+  /** Why each source is not read now; it is read when nothing is left. */
+  readonly #holds = new Map<Readable, Set<'record' | 'pass'>>();
+  #timer: NodeJS.Timeout | undefined;
+  #firstAt = '';
+
+  constructor(recorder: Recorder) {
+    this.#recorder = recorder;
+  }
+
+  attach(name: StreamName, source: Readable, target: Writable): void {
+    this.#sources.push(source);
+    this.#holds.set(source, new Set());
+    source.on('data', (bytes: Buffer) => {
+      if (target.writable && !target.write(bytes)) {
+        this.#hold(source, 'pass');
+        target.once('drain', () => this.#release(source, 'pass'));
+      }
+      this.#take(name, bytes);
+    });
+    // As without us: who writes to a pipe that nobody reads is told so.
+    target.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      source.destroy();
+    });
+  }
+
+  /** Records what is left: both streams have ended. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#record(this.#chunker.end());
+  }
+
+  #take(name: StreamName, bytes: Buffer): void {
+    if (this.#chunker.bytes === 0) this.#firstAt = new Date().toISOString();
+    this.#chunker.push(name, bytes);
+    if (this.#chunker.bytes >= FLUSH_BYTES) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#record(this.#chunker.take());
+    if (!this.#recorder.full) return;
+    for (const source of this.#sources) this.#hold(source, 'record');
+    void this.#recorder.room().then(() => {
+      for (const source of this.#sources) this.#release(source, 'record');
+    });
+  }
+
+  #record(chunks: ReturnType<OutputChunker['take']>): void {
+    for (const { stream, ...piece } of chunks) {
+      this.#recorder.record('tool.output', {
+        ...piece,
+        is_stderr: stream === 'stderr',
+        producedAt: this.#firstAt,
+      });
+    }
+  }
+
+  #hold(source: Readable, reason: 'record' | 'pass'): void {
+    this.#holds.get(source)?.add(reason);
+    source.pause();
+  }
+
+  #release(source: Readable, reason: 'record' | 'pass'): void {
+    const holds = this.#holds.get(source);
+    holds?.delete(reason);
+    if (holds?.size === 0) source.resume();
+  }
+}

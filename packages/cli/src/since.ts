@@ -1,0 +1,44 @@
+import { hasWildcard, type Since } from '@millrace/protocol';
+import { parseDuration } from '@millrace/server';
+import { CliError } from './cli-error.ts';
+import { EXIT } from './exit-code.ts';
+
+export interface SinceOptions {
+  readonly since?: string | undefined;
+  readonly last?: number | undefined;
+}
+
+/**
+ * Where `sub` begins to read: `earliest`, a position or cursor as given, an ISO time, or how long ago (`10m`).
+ * `now` is in milliseconds since the Unix epoch.
+ */
+export function readSince(
+  { since, last }: SinceOptions,
+  topics: readonly string[],
+  now: number,
+): Since | undefined {
+  if (since !== undefined && last !== undefined)
+    throw new CliError('give --since or --last, not both', EXIT.usage);
+  const start = last === undefined ? readText(since, now) : { last };
+  const pattern = topics.find(hasWildcard);
+  if (pattern !== undefined && typeof start === 'object') {
+    throw new CliError(
+      `a pattern such as "${pattern}" can begin now, at "earliest" or at a cursor; --last and times are for single topics`,
+      EXIT.usage,
+    );
+  }
+  return start;
+}
+
+function readText(since: string | undefined, now: number): Since | undefined {
+  if (since === undefined) return undefined;
+  const ago = parseDuration(since);
+  if (ago !== undefined) return { time: new Date(now - ago).toISOString() };
+  if (/^\d{4}-\d{2}-\d{2}/.test(since)) {
+    const time = Date.parse(since);
+    if (Number.isNaN(time))
+      throw new CliError(`"${since}" is not a time; write 2026-11-20T12:00:00Z`, EXIT.usage);
+    return { time: new Date(time).toISOString() };
+  }
+  return since;
+}
