@@ -70,10 +70,10 @@ export class CommitWriter {
       this.#begin.run();
       const rows = this.#write(writes);
       this.#progress.run(number);
-      const swept = this.#sweeper.idle ? [] : this.#sweeper.sweep(rows + SWEPT_WITH_COMMIT);
+      const swept = this.#sweeper.idle ? undefined : this.#sweeper.sweep(rows + SWEPT_WITH_COMMIT);
       committing = true;
       this.#commit.run();
-      this.#sweeper.settle(swept);
+      if (swept !== undefined) this.#sweeper.settle(swept);
     } catch (error) {
       this.#failedGeneration = generation;
       return this.#fail(error, committing);
@@ -92,12 +92,12 @@ export class CommitWriter {
   tidyUp(): void {
     try {
       this.#begin.run();
-      const swept = this.#sweeper.sweep(SWEPT_WHEN_IDLE);
+      const swept = this.#sweeper.idle ? undefined : this.#sweeper.sweep(SWEPT_WHEN_IDLE);
       const keys = this.#keySweeper.idle(this.#now)
         ? undefined
         : this.#keySweeper.sweep(KEYS_SWEPT, this.#now);
       this.#commit.run();
-      this.#sweeper.settle(swept);
+      if (swept !== undefined) this.#sweeper.settle(swept);
       if (keys !== undefined) this.#keySweeper.settle(keys);
     } catch {
       this.#rollBack();
