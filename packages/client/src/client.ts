@@ -1,8 +1,41 @@
-import { MillraceError } from '@millrace/protocol';
-import type { AnyCatalog, Client, ClientOptions } from './types.ts';
+import {
+  DEFAULT_LIMITS,
+  findPatternProblem,
+  findTopicProblem,
+  MillraceError,
+  type PublishResult,
+  type WelcomeMessage,
+} from '@millrace/protocol';
+import type { ConnectionOptions } from './connection.ts';
+import { Emitter } from './emitter.ts';
+import { Lane, type LaneHandlers } from './lane.ts';
+import { Lanes } from './lanes.ts';
+import { globalPlatform, type Platform } from './platform.ts';
+import { encodePublication } from './publication.ts';
+import { PublishQueue } from './publish-queue.ts';
+import { serverUrls } from './server-url.ts';
+import { TopicSubscription } from './subscription.ts';
+import { Transport } from './transport.ts';
+import type {
+  AnyCatalog,
+  Client,
+  ClientEvents,
+  ClientOptions,
+  ConnectionState,
+  PublishOptions,
+  SessionInfo,
+  SubscribeOptions,
+  Subscription,
+  TransportName,
+} from './types.ts';
+
+/** A connection that lasted less counts as a failed attempt. */
+const STABLE_MS = 5000;
+const DEFAULT_MAX_BUFFERED_EVENTS = 1000;
 
 /**
- * Makes a client, which begins to connect at once and keeps itself connected until it is closed.
+ * Makes a client, which begins to connect at once and keeps itself connected until it is closed. Throws a `TypeError`
+ * for a `url` that is none.
  *
  * ```ts
  * const client = createClient({ url: 'http://localhost:3001', token });
@@ -10,8 +43,181 @@ import type { AnyCatalog, Client, ClientOptions } from './types.ts';
  * ```
  */
 export function createClient<Catalog extends object = AnyCatalog>(options: ClientOptions): Client<Catalog> {
-  throw new MillraceError(
-    'not-supported',
-    `the client for ${options.url} is being written; the types are final`,
-  );
+  const client = new MillraceClient<Catalog>(options);
+  client.connect();
+  return client;
+}
+
+class MillraceClient<Catalog extends object> implements Client<Catalog> {
+  readonly #platform: Platform;
+  readonly #emitter: Emitter<ClientEvents>;
+  readonly #transport: Transport;
+  readonly #lanes: Lanes;
+  readonly #queue: PublishQueue;
+  readonly #subscriptions = new Set<Subscription<Catalog>>();
+  readonly #stopListeningForWake: () => void;
+  #session: SessionInfo | undefined;
+  #roundTripMs: number | undefined;
+  #maxMessageBytes: number = DEFAULT_LIMITS.maxMessageBytes;
+  #closed = false;
+
+  constructor(options: ClientOptions) {
+    const platform = options.platform ?? globalPlatform;
+    this.#platform = platform;
+    this.#emitter = new Emitter(this.#rethrow);
+    this.#transport = new Transport(platform, serverUrls(options.url), options.transport ?? 'auto');
+    this.#queue = new PublishQueue({
+      platform,
+      maxMessages: options.offlineQueue?.maxMessages ?? 1000,
+      maxAgeMs: options.offlineQueue?.maxAgeMs ?? Infinity,
+    });
+    const connection = connectionOptions(options, platform, this.#transport);
+    const first = new Lane(connection, this.#firstLaneHandlers());
+    this.#lanes = new Lanes(platform, first, () => new Lane(connection, this.#otherLaneHandlers()));
+    this.#stopListeningForWake = platform.onWake(() => {
+      for (const lane of this.#lanes.all) lane.connection.wake();
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.#lanes.first.connection.state;
+  }
+
+  get transport(): TransportName {
+    return this.#transport.name;
+  }
+
+  get session(): SessionInfo | undefined {
+    return this.#session;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  get failure(): MillraceError | undefined {
+    return this.#lanes.first.connection.failure;
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  topic(topicOrPattern: string, options: SubscribeOptions = {}): Subscription<Catalog> {
+    const problem = findPatternProblem(topicOrPattern);
+    if (problem !== undefined) throw new MillraceError('bad-topic', `"${topicOrPattern}" ${problem}`);
+    const subscription = new TopicSubscription<Catalog>({
+      topic: topicOrPattern,
+      maxBufferedEvents: Math.max(1, options.maxBufferedEvents ?? DEFAULT_MAX_BUFFERED_EVENTS),
+      source: this.#lanes,
+      onThrow: this.#rethrow,
+    });
+    if (this.#closed) {
+      subscription.close();
+      return subscription;
+    }
+    this.#subscriptions.add(subscription);
+    subscription.on('closed', () => this.#subscriptions.delete(subscription));
+    this.#lanes.attach(subscription, topicOrPattern, options.since);
+    return subscription;
+  }
+
+  publish<Name extends keyof Catalog & string>(
+    topic: string,
+    event: Name,
+    data: Catalog[Name],
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
+    return this.#publish(topic, event, data, options);
+  }
+
+  async #publish(
+    topic: string,
+    event: string,
+    data: unknown,
+    options: PublishOptions,
+  ): Promise<PublishResult> {
+    const problem = findTopicProblem(topic);
+    if (problem !== undefined) throw new MillraceError('bad-topic', `"${topic}" ${problem}`);
+    if (this.#closed) throw new MillraceError('unavailable', `${topic}: the client is closed`);
+    const { failure } = this;
+    if (failure !== undefined) {
+      throw new MillraceError('unavailable', `${topic}: the client gave up: ${failure.message}`, {
+        cause: failure,
+      });
+    }
+    const idempotencyKey = options.idempotencyKey ?? this.#platform.uniqueId();
+    const publication = { topic, event, data, ...options, idempotencyKey };
+    return this.#queue.add(topic, (id) => encodePublication({ id, ...publication }, this.#maxMessageBytes));
+  }
+
+  connect(): void {
+    for (const lane of this.#lanes.all) lane.connection.connect();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopListeningForWake();
+    for (const subscription of [...this.#subscriptions]) subscription.close();
+    for (const lane of this.#lanes.all) lane.connection.stop();
+    this.#queue.rejectAll('the client was closed');
+  }
+
+  #firstLaneHandlers(): LaneHandlers {
+    return {
+      ...this.#otherLaneHandlers(),
+      state: (state) => this.#emitter.emit('state', state),
+      opened: (welcome) => this.#welcomed(welcome),
+      lost: () => this.#queue.lost(),
+      answer: (message) => this.#queue.answered(message),
+      failed: (error) => this.#queue.rejectAll(`the client gave up: ${error.message}`, error),
+      roundTrip: (durationMs) => {
+        this.#roundTripMs = durationMs;
+      },
+    };
+  }
+
+  #otherLaneHandlers(): LaneHandlers {
+    return {
+      state: () => {},
+      error: (error) => this.#emitter.emit('error', error),
+      opened: () => this.#transport.opened(),
+      lost: () => {},
+      answer: () => {},
+      attemptFailed: (hadOpened) => this.#transport.attemptFailed(hadOpened),
+      failed: () => {},
+      roundTrip: () => {},
+    };
+  }
+
+  #welcomed({ connectionId, userId, entityId, roles, limits }: WelcomeMessage): void {
+    this.#transport.opened();
+    this.#session = { connectionId, userId, entityId, roles };
+    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#queue.opened(this.#lanes.first.connection);
+  }
+
+  /** A listener's fault is the application's: reported as any uncaught error, without stopping the SDK. */
+  readonly #rethrow = (error: unknown): void => {
+    this.#platform.after(0, () => {
+      throw error;
+    });
+  };
+}
+
+function connectionOptions(
+  options: ClientOptions,
+  platform: Platform,
+  transport: Transport,
+): ConnectionOptions {
+  const { minDelayMs = 100, maxDelayMs = 1500, maxAttempts = Infinity } = options.reconnect ?? {};
+  return {
+    platform,
+    token: options.token,
+    machine: { minDelayMs, maxDelayMs, maxAttempts, stableMs: STABLE_MS },
+    heartbeatMs: options.heartbeatMs ?? 30_000,
+    timeoutMs: options.timeoutMs ?? 10_000,
+    dial: transport.dial,
+  };
 }

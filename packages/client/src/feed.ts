@@ -1,0 +1,247 @@
+import {
+  type DroppedMessage,
+  type ErrorMessage,
+  type LagMessage,
+  MillraceError,
+  type MillraceEvent,
+  type PositionMessage,
+  type Since,
+  type SubscribedMessage,
+  type UnsubscribedMessage,
+} from '@millrace/protocol';
+import type { Platform, Timer } from './platform.ts';
+import { Progress } from './progress.ts';
+import type { Gap, Lag, Subscribed } from './types.ts';
+
+/** Who reads a feed. Called in the order of the log. */
+export interface Reader {
+  event(event: MillraceEvent): void;
+  /** Everything up to `cursor` has been given. */
+  reached(cursor: string): void;
+  gap(gap: Gap): void;
+  subscribed(answer: Subscribed, standing: Standing): void;
+  lag(lag: Lag): void;
+  sealed(): void;
+  /** Refused, or ended by the server. */
+  failed(error: MillraceError): void;
+  /** The connection gave up; nothing comes until it is asked to begin again. */
+  interrupted(error: MillraceError): void;
+}
+
+/** Where a reader stands before its first event, when it begins with what comes next. */
+export interface Standing {
+  readonly position: string | undefined;
+  readonly cursor: string | undefined;
+}
+
+/** The connection that carries a feed, while there is one. */
+export interface FeedWire {
+  /** Sends a `subscribe` and returns its id. */
+  subscribe(topic: string, since: Since | undefined): string;
+  unsubscribe(topic: string): void;
+}
+
+type FeedState =
+  /** Wants to be on the wire as soon as there is one. */
+  | { readonly name: 'waiting' }
+  /** Events are of an older subscription until the answer with this id. */
+  | { readonly name: 'requested'; readonly wire: FeedWire; readonly id: string }
+  | { readonly name: 'active'; readonly wire: FeedWire }
+  /** Its reader has enough for now. */
+  | { readonly name: 'paused'; readonly wire: FeedWire | undefined }
+  | { readonly name: 'ended' };
+
+const RETRY_MS = 1000;
+
+/** One subscription on the wire, shared by the readers that stand at the same place. */
+export class Feed {
+  readonly topic: string;
+  readonly #platform: Platform;
+  readonly #since: Since | undefined;
+  readonly #progress: Progress;
+  readonly #readers = new Set<Reader>();
+  #state: FeedState = { name: 'waiting' };
+  /** Nothing was received yet, so whoever asks for the same may join. */
+  #fresh = true;
+  #behind = 0;
+  #retry: Timer | undefined;
+
+  constructor(platform: Platform, topic: string, since: Since | undefined, progress?: Progress) {
+    this.topic = topic;
+    this.#platform = platform;
+    this.#since = since;
+    this.#progress = progress ?? new Progress(topic, since);
+    this.#fresh = progress === undefined;
+  }
+
+  get empty(): boolean {
+    return this.#readers.size === 0;
+  }
+
+  get ended(): boolean {
+    return this.#state.name === 'ended';
+  }
+
+  /** Whether a reader that wants `since` would be given exactly that by joining. */
+  canJoin(since: Since | undefined): boolean {
+    if (this.#fresh) return this.#state.name !== 'ended' && sameSince(this.#since, since);
+    return since === undefined && this.#state.name === 'active' && this.#progress.live && this.#behind === 0;
+  }
+
+  join(reader: Reader): void {
+    this.#readers.add(reader);
+  }
+
+  /** What a reader that joined a running feed is told instead of the server's answer. */
+  get standing(): (Standing & { readonly answer: Subscribed }) | undefined {
+    if (this.#state.name !== 'active') return undefined;
+    const { position, cursor } = this.#progress;
+    return { position, cursor, answer: { topic: this.topic, position, replayed: 0, recovered: undefined } };
+  }
+
+  leave(reader: Reader): void {
+    this.#readers.delete(reader);
+  }
+
+  /** Takes one of several readers out to read on by itself, later, from where it stands. */
+  split(reader: Reader): Feed {
+    this.#readers.delete(reader);
+    const own = new Feed(this.#platform, this.topic, this.#since, this.#progress.clone());
+    own.#state = { name: 'paused', wire: undefined };
+    own.join(reader);
+    return own;
+  }
+
+  get shared(): boolean {
+    return this.#readers.size > 1;
+  }
+
+  /** There is a connection. */
+  opened(wire: FeedWire): void {
+    if (this.#state.name === 'paused') this.#state = { name: 'paused', wire };
+    else if (this.#state.name !== 'ended') this.#request(wire);
+  }
+
+  /** The connection is gone. */
+  lost(): void {
+    this.#retry?.cancel();
+    this.#behind = 0;
+    if (this.#state.name === 'paused') this.#state = { name: 'paused', wire: undefined };
+    else if (this.#state.name !== 'ended') this.#state = { name: 'waiting' };
+  }
+
+  interrupted(error: MillraceError): void {
+    for (const reader of this.#readers) reader.interrupted(error);
+  }
+
+  /** Stops reading; what is on its way is not taken and will be read again. */
+  pause(): void {
+    const state = this.#state;
+    if (state.name !== 'active' && state.name !== 'requested') return;
+    this.#state = { name: 'paused', wire: state.wire };
+    state.wire.unsubscribe(this.topic);
+  }
+
+  /** Reads on from where it was paused; without a connection as soon as there is one. */
+  unpause(): void {
+    if (this.#state.name !== 'paused') return;
+    const { wire } = this.#state;
+    if (wire === undefined) this.#state = { name: 'waiting' };
+    else this.#request(wire);
+  }
+
+  end(): void {
+    const state = this.#state;
+    this.#state = { name: 'ended' };
+    this.#retry?.cancel();
+    if (state.name === 'active' || state.name === 'requested') state.wire.unsubscribe(this.topic);
+  }
+
+  onSubscribed(message: SubscribedMessage): void {
+    const state = this.#state;
+    if (state.name !== 'requested' || message.id !== state.id) return;
+    this.#state = { name: 'active', wire: state.wire };
+    this.#fresh = false;
+    const gap = this.#progress.subscribed(message);
+    const { position, cursor } = this.#progress;
+    const { topic, replayed, recovered } = message;
+    const answer: Subscribed = { topic, position: message.position, replayed, recovered };
+    for (const reader of this.#readers) {
+      if (gap !== undefined) reader.gap(gap);
+      reader.subscribed(answer, { position, cursor: this.#progress.live ? cursor : undefined });
+    }
+    if (message.sealed === true && this.#progress.live) this.#seal();
+  }
+
+  onEvent(event: MillraceEvent): void {
+    if (this.#state.name !== 'active') return;
+    const wasLive = this.#progress.live;
+    if (this.#progress.accept(event)) for (const reader of this.#readers) reader.event(event);
+    if (!wasLive && this.#progress.live) this.#tellCursor();
+    if (event.sealed === true && event.topic === this.topic) this.#seal();
+  }
+
+  onPosition(message: PositionMessage): void {
+    if (this.#state.name === 'active' && this.#progress.moved(message)) this.#tellCursor();
+  }
+
+  onDropped(message: DroppedMessage): void {
+    if (this.#state.name !== 'active') return;
+    const gap = this.#progress.dropped(message);
+    for (const reader of this.#readers) reader.gap(gap);
+  }
+
+  onLag({ behind }: LagMessage): void {
+    if (this.#state.name !== 'active') return;
+    this.#behind = behind;
+    for (const reader of this.#readers) reader.lag({ behind });
+  }
+
+  /** An `error` that answers the `subscribe`. */
+  onRefused(message: ErrorMessage): void {
+    const state = this.#state;
+    if (state.name !== 'requested' || message.id !== state.id) return;
+    const { code, message: text, details } = message;
+    if (!message.retryable)
+      this.#fail(new MillraceError(code, `${this.topic}: ${text}`, details && { details }));
+    else this.#requestLater(state.wire, details?.retryAfterMs);
+  }
+
+  /** The server ended it, unasked. */
+  onUnsubscribed(message: UnsubscribedMessage): void {
+    if (this.#state.name !== 'active' || message.id !== undefined) return;
+    this.#fail(new MillraceError(message.code, `${this.topic}: the server ended it: ${message.reason}`));
+  }
+
+  #request(wire: FeedWire): void {
+    this.#retry?.cancel();
+    this.#state = { name: 'requested', wire, id: wire.subscribe(this.topic, this.#progress.resume) };
+  }
+
+  #requestLater(wire: FeedWire, retryAfterMs: unknown): void {
+    const delayMs =
+      (typeof retryAfterMs === 'number' ? retryAfterMs : 0) + RETRY_MS * this.#platform.random();
+    this.#retry = this.#platform.after(delayMs, () => {
+      if (this.#state.name === 'requested') this.#request(wire);
+    });
+  }
+
+  #tellCursor(): void {
+    const { cursor } = this.#progress;
+    if (cursor !== undefined) for (const reader of this.#readers) reader.reached(cursor);
+  }
+
+  #seal(): void {
+    this.end();
+    for (const reader of this.#readers) reader.sealed();
+  }
+
+  #fail(error: MillraceError): void {
+    this.#state = { name: 'ended' };
+    for (const reader of this.#readers) reader.failed(error);
+  }
+}
+
+function sameSince(a: Since | undefined, b: Since | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

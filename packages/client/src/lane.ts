@@ -1,0 +1,144 @@
+import {
+  hasWildcard,
+  type MillraceError,
+  matchesPattern,
+  overlapsPattern,
+  type ServerMessage,
+  type Since,
+  type WelcomeMessage,
+} from '@millrace/protocol';
+import { Connection, type ConnectionHandlers, type ConnectionOptions } from './connection.ts';
+import type { Feed, FeedWire } from './feed.ts';
+
+export interface LaneHandlers
+  extends Pick<ConnectionHandlers, 'state' | 'error' | 'attemptFailed' | 'failed' | 'roundTrip'> {
+  readonly opened: (welcome: WelcomeMessage) => void;
+  readonly lost: () => void;
+  /** `ok` and `error` that answer a publication. */
+  readonly answer: (message: Extract<ServerMessage, { type: 'ok' | 'error' }>) => void;
+}
+
+/**
+ * One connection and the feeds it carries. No two of them overlap, so each event that arrives belongs to exactly one
+ * feed: [SUB-4] and [SUB-5] speak of the session, and what they say of replays that overlap could not be told apart.
+ */
+export class Lane implements FeedWire {
+  readonly connection: Connection;
+  readonly #feeds = new Map<string, Feed>();
+  readonly #patterns = new Map<string, Feed>();
+  readonly #handlers: LaneHandlers;
+  #open = false;
+  #requests = 0;
+
+  constructor(options: ConnectionOptions, handlers: LaneHandlers) {
+    this.#handlers = handlers;
+    this.connection = new Connection(options, {
+      ...handlers,
+      opened: (welcome) => this.#opened(welcome),
+      lost: () => this.#lost(),
+      message: (message) => this.#receive(message),
+      failed: (error) => this.#failed(error),
+    });
+  }
+
+  get empty(): boolean {
+    return this.#feeds.size === 0;
+  }
+
+  feed(topic: string): Feed | undefined {
+    return this.#feeds.get(topic);
+  }
+
+  hasRoomFor(topic: string): boolean {
+    for (const other of this.#feeds.keys()) if (overlapsPattern(other, topic)) return false;
+    return true;
+  }
+
+  add(feed: Feed): void {
+    this.#feeds.set(feed.topic, feed);
+    if (hasWildcard(feed.topic)) this.#patterns.set(feed.topic, feed);
+    const { failure } = this.connection;
+    if (failure !== undefined) feed.interrupted(failure);
+    if (this.#open) feed.opened(this);
+  }
+
+  remove(feed: Feed): void {
+    if (this.#feeds.get(feed.topic) !== feed) return;
+    this.#feeds.delete(feed.topic);
+    this.#patterns.delete(feed.topic);
+  }
+
+  subscribe(topic: string, since: Since | undefined): string {
+    const id = `s${++this.#requests}`;
+    this.connection.send(JSON.stringify({ type: 'subscribe', id, topic, since }));
+    return id;
+  }
+
+  unsubscribe(topic: string): void {
+    this.connection.send(JSON.stringify({ type: 'unsubscribe', id: `u${++this.#requests}`, topic }));
+  }
+
+  #opened(welcome: WelcomeMessage): void {
+    this.#open = true;
+    for (const feed of [...this.#feeds.values()]) feed.opened(this);
+    this.#handlers.opened(welcome);
+  }
+
+  #lost(): void {
+    this.#open = false;
+    for (const feed of this.#feeds.values()) feed.lost();
+    this.#handlers.lost();
+  }
+
+  #failed(error: MillraceError): void {
+    for (const feed of this.#feeds.values()) feed.interrupted(error);
+    this.#handlers.failed(error);
+  }
+
+  #feedOf(topic: string): Feed | undefined {
+    const feed = this.#feeds.get(topic);
+    if (feed !== undefined) return feed;
+    for (const [pattern, candidate] of this.#patterns) if (matchesPattern(pattern, topic)) return candidate;
+    return undefined;
+  }
+
+  #receive(message: ServerMessage): void {
+    switch (message.type) {
+      case 'event':
+        this.#feedOf(message.topic)?.onEvent(message);
+        break;
+      case 'subscribed':
+        this.#feeds.get(message.topic)?.onSubscribed(message);
+        break;
+      case 'unsubscribed':
+        this.#feeds.get(message.topic)?.onUnsubscribed(message);
+        break;
+      case 'dropped':
+        this.#feedOf(message.topic)?.onDropped(message);
+        break;
+      case 'position':
+        this.#each(message.topic, (feed) => feed.onPosition(message));
+        break;
+      case 'lag':
+        this.#each(message.topic, (feed) => feed.onLag(message));
+        break;
+      case 'error':
+        this.#each(undefined, (feed) => feed.onRefused(message));
+        this.#handlers.answer(message);
+        break;
+      case 'ok':
+        this.#handlers.answer(message);
+        break;
+      default:
+      // Messages of later servers mean nothing ([MSG-3]).
+    }
+  }
+
+  #each(topic: string | undefined, task: (feed: Feed) => void): void {
+    if (topic === undefined) for (const feed of [...this.#feeds.values()]) task(feed);
+    else {
+      const feed = this.#feedOf(topic);
+      if (feed !== undefined) task(feed);
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** The addresses of one server. */
+export interface ServerUrls {
+  readonly webSocket: string;
+  readonly events: string;
+  readonly publish: string;
+  readonly liveness: string;
+}
+
+/** Throws a `TypeError` for what is not an absolute `http(s)://` or `ws(s)://` URL. */
+export function serverUrls(base: string): ServerUrls {
+  const url = new URL(base);
+  const secure = url.protocol === 'https:' || url.protocol === 'wss:';
+  if (!secure && url.protocol !== 'http:' && url.protocol !== 'ws:') {
+    throw new TypeError(`the server's URL must begin with http(s):// or ws(s)://: ${base}`);
+  }
+  const place = url.host + url.pathname.replace(/\/+$/, '');
+  const http = `${secure ? 'https' : 'http'}://${place}`;
+  return {
+    webSocket: `${secure ? 'wss' : 'ws'}://${place}/ws`,
+    events: `${http}/events`,
+    publish: `${http}/api/v1/events`,
+    liveness: `${http}/livez`,
+  };
+}

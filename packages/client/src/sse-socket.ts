@@ -1,0 +1,182 @@
+import {
+  type AuthMessage,
+  type ClientMessage,
+  CODE_TABLE,
+  DEFAULT_LIMITS,
+  HEARTBEAT_MS,
+  MillraceError,
+  type PublishMessage,
+  type PublishResult,
+  type ServerMessage,
+  type SubscribeMessage,
+} from '@millrace/protocol';
+import { readProblem } from './http-problem.ts';
+import type { Platform, Socket, SocketHandlers } from './platform.ts';
+import type { ServerUrls } from './server-url.ts';
+import { SseStream } from './sse-stream.ts';
+
+/** What a request without an HTTP answer closes with, as a broken WebSocket does. */
+const BROKEN = 1006;
+
+/**
+ * The native protocol over HTTP, for where WebSocket is blocked: behind the same interface as a WebSocket, so that
+ * everything above knows no difference. Each subscription is one `GET /events`, each publication one
+ * `POST /api/v1/events`, one after the other so that their order is kept. A browser that speaks HTTP/1.1 opens six
+ * connections a server, and so five subscriptions at most; over HTTP/2 there is no such bound.
+ */
+export class SseSocket implements Socket {
+  readonly #platform: Platform;
+  readonly #urls: ServerUrls;
+  readonly #handlers: SocketHandlers;
+  readonly #streams = new Map<string, SseStream>();
+  readonly #abort = new AbortController();
+  #headers: Readonly<Record<string, string>> = {};
+  #closed = false;
+  #publishing: Promise<void> = Promise.resolve();
+
+  constructor(platform: Platform, urls: ServerUrls, handlers: SocketHandlers) {
+    this.#platform = platform;
+    this.#urls = urls;
+    this.#handlers = handlers;
+    void this.#open();
+  }
+
+  send(text: string): void {
+    // Written by the SDK itself.
+    const message = JSON.parse(text) as ClientMessage;
+    if (message.type === 'auth') this.#authenticate(message);
+    else if (message.type === 'subscribe') this.#subscribe(message);
+    else if (message.type === 'unsubscribe') this.#unsubscribe(message.topic);
+    else if (message.type === 'publish')
+      this.#publishing = this.#publishing.then(() => this.#publish(message));
+    else if (message.type === 'ping') void this.#ping(message.id);
+  }
+
+  close(close: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abort.abort();
+    for (const stream of this.#streams.values()) stream.close();
+    this.#handlers.closed(close, reason);
+  }
+
+  /** HTTP answers: that is all a connection is here. The token is proved by the first request that needs it. */
+  async #open(): Promise<void> {
+    try {
+      const response = await this.#fetch(this.#urls.liveness, {});
+      if (!response.ok) throw await readProblem(response);
+    } catch (error) {
+      return this.close(BROKEN, String(error));
+    }
+    if (this.#closed) return;
+    this.#handlers.opened();
+    this.#message(this.#welcome());
+  }
+
+  #welcome(): ServerMessage {
+    return {
+      type: 'welcome',
+      connectionId: '',
+      userId: '',
+      entityId: '',
+      roles: [],
+      serverTime: new Date(this.#platform.now()).toISOString(),
+      heartbeatMs: HEARTBEAT_MS,
+      limits: DEFAULT_LIMITS,
+      protocol: 'sse',
+    };
+  }
+
+  /** Requests from now on carry it; streams that are open keep the one they were opened with. */
+  #authenticate({ token }: AuthMessage): void {
+    this.#headers = { authorization: `Bearer ${token}` };
+  }
+
+  #subscribe(request: SubscribeMessage): void {
+    const { topic } = request;
+    if (topic === undefined) return;
+    this.#streams.get(topic)?.close();
+    const options = { platform: this.#platform, url: this.#urls.events, headers: this.#headers };
+    const stream = new SseStream(
+      { ...options, request: { ...request, topic } },
+      {
+        message: (message) => this.#message(message),
+        lost: (error) => this.#streamLost(request, error),
+      },
+    );
+    this.#streams.set(topic, stream);
+  }
+
+  #streamLost({ id, topic }: SubscribeMessage, error: MillraceError): void {
+    if (topic !== undefined) this.#streams.delete(topic);
+    // An answer refuses this subscription; a break ends all, and all are resumed together.
+    if (isAboutToken(error)) this.#refuse(error);
+    else if (error.details?.status !== undefined && id !== undefined)
+      this.#message(errorMessage(id, error, this.#now()));
+    else this.close(BROKEN, error.message);
+  }
+
+  #unsubscribe(topic: string): void {
+    this.#streams.get(topic)?.close();
+    this.#streams.delete(topic);
+  }
+
+  async #publish({ type: _, id, ...event }: PublishMessage): Promise<void> {
+    if (this.#closed || id === undefined) return;
+    const body = JSON.stringify(event);
+    const headers = { ...this.#headers, 'content-type': 'application/json' };
+    try {
+      const response = await this.#fetch(this.#urls.publish, { method: 'POST', headers, body });
+      if (!response.ok) throw await readProblem(response);
+      // [PUB-1] gives the result of a publication this shape.
+      this.#message({ type: 'ok', id, result: (await response.json()) as PublishResult });
+    } catch (error) {
+      if (!(error instanceof MillraceError)) return this.close(BROKEN, String(error));
+      if (isAboutToken(error)) return this.#refuse(error);
+      this.#message(errorMessage(id, error, this.#now()));
+    }
+  }
+
+  async #ping(id: ClientMessage['id']): Promise<void> {
+    try {
+      await this.#fetch(this.#urls.liveness, {});
+      this.#message({ type: 'pong', timestamp: this.#now(), ...(id === undefined ? {} : { id }) });
+    } catch (error) {
+      this.close(BROKEN, String(error));
+    }
+  }
+
+  #refuse(error: MillraceError): void {
+    this.close(CODE_TABLE[error.code].close ?? BROKEN, error.message);
+  }
+
+  #fetch(url: string, init: RequestInit): Promise<Response> {
+    return this.#platform.fetch(url, { ...init, signal: this.#abort.signal, cache: 'no-store' });
+  }
+
+  #now(): string {
+    return new Date(this.#platform.now()).toISOString();
+  }
+
+  #message(message: ServerMessage): void {
+    if (!this.#closed) this.#handlers.message(JSON.stringify(message));
+  }
+}
+
+/** A token that is not accepted ends the connection, as it does over WebSocket. */
+function isAboutToken({ code }: MillraceError): boolean {
+  return code === 'unauthorized' || code === 'token-expired';
+}
+
+function errorMessage(id: string | number, error: MillraceError, timestamp: string): ServerMessage {
+  const { code, message, retryable, details } = error;
+  return {
+    type: 'error',
+    id,
+    code,
+    message,
+    retryable,
+    timestamp,
+    ...(details === undefined ? {} : { details }),
+  };
+}
