@@ -48,14 +48,14 @@ export class EntityState<Own = undefined> {
 
   /**
    * Why a reader of these patterns, who has come to `seq`, can not be told everything since; or `undefined`.
-   * What was lost at or before `waived` does not count.
+   * What was lost before the ledger's tick `waived` does not count.
    */
   missedSince(seq: number, patterns: readonly string[], waived: number): RecoveryFailure | undefined {
-    const from = Math.max(seq, waived);
-    const removed = this.tombstones.missedOfAny(patterns, from);
+    const removed = this.tombstones.missedOfAny(patterns, seq, waived);
     if (removed !== undefined) return removed;
-    if (from >= this.trimmedSeq) return undefined;
-    return this.topicsAfter(from, patterns).some((topic) => topic.trimmedSeq > from) ? 'expired' : undefined;
+    if (seq >= this.trimmedSeq) return undefined;
+    const lost = (topic: TopicState<Own>) => topic.trimmedSeq > seq && topic.trimmedAt >= waived;
+    return this.topicsAfter(seq, patterns).some(lost) ? 'expired' : undefined;
   }
 
   /** Topics that match, sorted by name, at most `limit`, beginning after the name `after`. */

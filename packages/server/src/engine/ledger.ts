@@ -1,6 +1,7 @@
 import type { Cursor, EngineCursor, Position, RecoveryFailure } from '@millrace/protocol';
 import type { AppendRequest, AppendResult, EngineSlot, StoredEvent } from './engine.ts';
 import { EntityState } from './entity-state.ts';
+import { randomBase36 } from './event-id.ts';
 import type { FirstAppend } from './idempotency-window.ts';
 import { answerUnstored, type CommittedBatch, OpenPlan, type Plan } from './plan.ts';
 import type { Tombstone, Watermark } from './tombstones.ts';
@@ -41,7 +42,7 @@ export type SinceCursorResult =
   | {
       readonly ok: true;
       readonly after: number;
-      /** What was lost up to this seq is no failure: the reader began at `earliest`. 0 otherwise. */
+      /** The tick at which the reader began at `earliest`: what was lost before is no failure. 0 otherwise. */
       readonly waived: number;
     }
   | { readonly ok: false; readonly reason: RecoveryFailure };
@@ -62,11 +63,16 @@ export class Ledger<Own = undefined> {
   /** Plans that are not settled, oldest first. */
   #open: OpenPlan<Own>[] = [];
   #seq = 0;
+  /** Moves on when a reader begins at `earliest`, so that what was lost before can be told from what is lost since. */
+  #tick = 0;
+  /** What a cursor's epoch begins with when it waives something; of this run only. */
+  readonly #waiverPrefix: string;
 
   constructor(options: LedgerOptions) {
     this.slot = options.slot;
     this.epoch = options.epoch;
     this.#newId = options.newId;
+    this.#waiverPrefix = `${options.epoch}-${randomBase36(4)}-`;
     this.#maxTombstones = options.maxTombstones;
   }
 
@@ -225,6 +231,7 @@ export class Ledger<Own = undefined> {
   trim(entity: string, topic: TopicState<Own>, firstOffset: number, trimmedSeq: number, bytes: number): void {
     topic.firstOffset = firstOffset;
     topic.trimmedSeq = trimmedSeq;
+    topic.trimmedAt = this.#tick;
     topic.bytes = bytes;
     const state = this.#entityFor(entity);
     if (trimmedSeq > state.trimmedSeq) state.trimmedSeq = trimmedSeq;
@@ -242,7 +249,7 @@ export class Ledger<Own = undefined> {
     state.lastSeq = seq;
     const tombstone: Tombstone = { topic: topic.topic, seq, reason: 'epoch' };
     state.remove(topic);
-    state.tombstones.add(tombstone);
+    state.tombstones.add(tombstone, this.#tick);
     return { tombstone, batch: { entity, prevSeq, seq, events: [] } };
   }
 
@@ -252,7 +259,7 @@ export class Ledger<Own = undefined> {
     const state = this.#entityFor(entity);
     const tombstone: Tombstone = { topic: topic.topic, seq: topic.lastSeq, reason: 'expired' };
     state.remove(topic);
-    state.tombstones.add(tombstone);
+    state.tombstones.add(tombstone, topic.trimmedAt);
     return tombstone;
   }
 
@@ -297,28 +304,41 @@ export class Ledger<Own = undefined> {
   }
 
   /**
-   * The entity's head, or, with `seq`, an earlier place in it. A reader that began at `earliest` has waived what was
-   * lost before it began; its cursor says so until it has passed that seq, because topics are not trimmed alike: a page
-   * may end at a seq that is long gone in another topic. It is written into the epoch: `<epoch>-<waived in base 36>`.
+   * The entity's head, or, with `seq`, an earlier place in it.
+   *
+   * Topics are not trimmed alike: a page from `earliest` may end at a seq whose successors are long gone in another
+   * topic. So such a reader waives what was lost before it began, and its cursor says so, with `waived` as
+   * {@link sinceCursor} gave it, until it is past all that: `<epoch>-<run>-<waived in base 36>`.
    */
-  cursor(entity: string, seq: number = this.#entities.get(entity)?.lastSeq ?? 0, waived = 0): Cursor {
-    const epoch = waived > seq ? this.topicEpoch(waived) : this.epoch;
-    const part: EngineCursor = { epoch, seqs: [seq] };
+  cursor(entity: string, seq?: number, waived = 0): Cursor {
+    const state = this.#entities.get(entity);
+    const at = seq ?? state?.lastSeq ?? 0;
+    const past = waived === 0 || state === undefined || at >= state.lostSeq;
+    const epoch = past ? this.epoch : `${this.#waiverPrefix}${waived.toString(36)}`;
+    const part: EngineCursor = { epoch, seqs: [at] };
     return this.slot === 'live' ? { live: part } : { durable: part };
   }
 
   /** The seq after which a reader of these patterns goes on, or why it can not. */
   sinceCursor(entity: string, patterns: readonly string[], from: Cursor | 'earliest'): SinceCursorResult {
+    if (from === 'earliest') return { ok: true, after: 0, waived: ++this.#tick };
     const state = this.#entities.get(entity);
-    if (from === 'earliest') return { ok: true, after: 0, waived: state?.lostSeq ?? 0 };
     const part = from[this.slot];
     const seq = part?.seqs[0];
     if (part === undefined || seq === undefined || part.seqs.length !== 1)
       return { ok: false, reason: 'epoch' };
-    const waived = part.epoch === this.epoch ? 0 : this.#seqOf(part.epoch);
+    const waived = this.#waivedBy(part.epoch);
     if (waived === undefined || seq > (state?.lastSeq ?? 0)) return { ok: false, reason: 'epoch' };
     const reason = state?.missedSince(seq, patterns, waived);
     return reason === undefined ? { ok: true, after: seq, waived } : { ok: false, reason };
+  }
+
+  /** What a cursor's epoch waives; `undefined` when it is not of this log. */
+  #waivedBy(epoch: string): number | undefined {
+    if (epoch === this.epoch) return 0;
+    // Ticks are not stored, so another run of the engine can not tell what this reader has waived.
+    if (!epoch.startsWith(this.#waiverPrefix)) return epoch.startsWith(`${this.epoch}-`) ? 0 : undefined;
+    return Number.parseInt(epoch.slice(this.#waiverPrefix.length), 36) || 0;
   }
 
   /** Restores a topic at start. Topics come in ascending order of `lastSeq`. */
@@ -347,7 +367,7 @@ export class Ledger<Own = undefined> {
 
   /** Restores a removed topic. They come in the order in which they were removed. */
   restoreTombstone(entity: string, tombstone: Tombstone): void {
-    this.#entityFor(entity).tombstones.add(tombstone);
+    this.#entityFor(entity).tombstones.add(tombstone, 0);
     this.restoreEntity(entity, { lastSeq: tombstone.seq });
   }
 
@@ -355,7 +375,7 @@ export class Ledger<Own = undefined> {
   restoreEntity(entity: string, known: { readonly lastSeq: number; readonly watermark?: Watermark }): void {
     const state = this.#entityFor(entity);
     if (known.lastSeq > state.lastSeq) state.lastSeq = known.lastSeq;
-    if (known.watermark !== undefined) state.tombstones.raiseWatermark(known.watermark);
+    if (known.watermark !== undefined) state.tombstones.raiseWatermark(known.watermark, 0);
     this.restoreSeq(known.lastSeq);
   }
 

@@ -18,12 +18,17 @@ export interface Watermark {
   readonly reason: RecoveryFailure;
 }
 
+/** A tombstone, and the tick of the ledger at which the topic's events were lost. */
+interface Loss extends Watermark {
+  readonly lostAt: number;
+}
+
 /** An entity's removed topics: the newest {@link MAX_TOMBSTONES} by name, older ones as one watermark. */
 export class Tombstones {
   // In order of removal. A name keeps only its newest tombstone: it has the highest seq.
-  readonly #byTopic = new Map<string, Tombstone>();
+  readonly #byTopic = new Map<string, Loss>();
   readonly #max: number;
-  #watermark: Watermark = { seq: 0, reason: 'expired' };
+  #watermark: Loss = { seq: 0, reason: 'expired', lostAt: 0 };
   #newestSeq = 0;
 
   constructor(max: number = MAX_TOMBSTONES) {
@@ -36,49 +41,51 @@ export class Tombstones {
   }
 
   get watermark(): Watermark {
-    return this.#watermark;
+    const { seq, reason } = this.#watermark;
+    return { seq, reason };
   }
 
-  add(tombstone: Tombstone): void {
-    this.#byTopic.delete(tombstone.topic);
-    this.#byTopic.set(tombstone.topic, tombstone);
-    if (tombstone.seq > this.#newestSeq) this.#newestSeq = tombstone.seq;
+  add({ topic, seq, reason }: Tombstone, lostAt: number): void {
+    this.#byTopic.delete(topic);
+    this.#byTopic.set(topic, { seq, reason, lostAt });
+    this.#newestSeq = Math.max(this.#newestSeq, seq);
     if (this.#byTopic.size > this.#max) this.#collapseOldest();
   }
 
-  raiseWatermark(watermark: Watermark): void {
-    const { seq, reason } = this.#watermark;
-    // "epoch" is the stronger claim, so it wins once it is among what was collapsed.
+  raiseWatermark({ seq, reason }: Watermark, lostAt: number): void {
+    const known = this.#watermark;
     this.#watermark = {
-      seq: Math.max(seq, watermark.seq),
-      reason: seq === 0 || reason === 'expired' ? watermark.reason : reason,
+      seq: Math.max(known.seq, seq),
+      // The stronger claim wins once it is among what was collapsed.
+      reason: known.reason === 'epoch' ? 'epoch' : reason,
+      lostAt: Math.max(known.lostAt, lostAt),
     };
-    if (watermark.seq > this.#newestSeq) this.#newestSeq = watermark.seq;
+    this.#newestSeq = Math.max(this.#newestSeq, seq);
   }
 
   /** Why someone who has read `topic` up to `seq` may have missed something of it, or `undefined`. */
   missedOf(topic: string, seq: number): RecoveryFailure | undefined {
     if (seq >= this.#newestSeq) return undefined;
-    const tombstone = this.#byTopic.get(topic);
-    if (tombstone !== undefined && tombstone.seq > seq) return tombstone.reason;
+    const loss = this.#byTopic.get(topic);
+    if (loss !== undefined && loss.seq > seq) return loss.reason;
     return this.#watermark.seq > seq ? this.#watermark.reason : undefined;
   }
 
-  /** The same for all topics that match any of the patterns. */
-  missedOfAny(patterns: readonly string[], seq: number): RecoveryFailure | undefined {
+  /** The same for all topics that match any of the patterns; what was lost before the tick `waived` does not count. */
+  missedOfAny(patterns: readonly string[], seq: number, waived: number): RecoveryFailure | undefined {
     if (seq >= this.#newestSeq) return undefined;
-    if (this.#watermark.seq > seq) return this.#watermark.reason;
-    for (const tombstone of this.#byTopic.values()) {
-      if (tombstone.seq > seq && patterns.some((pattern) => matchesPattern(pattern, tombstone.topic)))
-        return tombstone.reason;
+    const counts = (loss: Loss) => loss.seq > seq && loss.lostAt >= waived;
+    if (counts(this.#watermark)) return this.#watermark.reason;
+    for (const [topic, loss] of this.#byTopic) {
+      if (counts(loss) && patterns.some((pattern) => matchesPattern(pattern, topic))) return loss.reason;
     }
     return undefined;
   }
 
   #collapseOldest(): void {
-    for (const oldest of this.#byTopic.values()) {
-      this.#byTopic.delete(oldest.topic);
-      this.raiseWatermark(oldest);
+    for (const [topic, loss] of this.#byTopic) {
+      this.#byTopic.delete(topic);
+      this.raiseWatermark(loss, loss.lostAt);
       return;
     }
   }

@@ -30,6 +30,8 @@ export class TopicState<Own = undefined> {
   lastSeq = 0;
   /** `seq` of the newest event that was trimmed; 0 when none was. */
   trimmedSeq = 0;
+  /** The ledger's tick at the last trimming. */
+  trimmedAt = 0;
   /** Highest token seen, by name. */
   fences: Map<string, number> | undefined = undefined;
   keys: IdempotencyWindow | undefined = undefined;
