@@ -116,9 +116,8 @@ export function coversPattern(outer: string, inner: string): boolean {
     const innerSegment = inners[i];
     if (innerSegment === undefined) return false;
     if (outers[i] === '*') {
+      // Else it is one segment, and an inner pattern that ends here, in a "*" or not, is too short.
       if (last) return true;
-      // A final "*" of the inner pattern may be several segments, a middle one of the outer pattern is only one.
-      if (innerSegment === '*' && i === inners.length - 1) return false;
     } else if (outers[i] !== innerSegment) {
       return false;
     }
