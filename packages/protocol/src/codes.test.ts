@@ -80,7 +80,7 @@ describe('codes', () => {
 });
 
 describe('MillraceError', () => {
-  test('[MSG-5] knows its code, whether to retry, and its details', () => {
+  test('knows its code, whether to retry, and its details', () => {
     const cause = new Error('disk');
     const error = new MillraceError('storage-full', 'no room', { details: { free: 0 }, cause });
     expect(error).toMatchObject({ code: 'storage-full', message: 'no room', details: { free: 0 }, cause });

@@ -68,7 +68,7 @@ describe('cursor', () => {
     'la.2gosa7pa2gw',
     'la.zzzzzzzzzzzz',
     `la${'.1'.repeat(257)}`,
-  ])('[REC-9] %j is no cursor', (text) => {
+  ])('%j is no cursor', (text) => {
     expect(parseCursor(text)).toBeUndefined();
   });
 

@@ -46,7 +46,7 @@ describe('position', () => {
     'a_b:1',
     `${'a'.repeat(65)}:1`,
     'earliest',
-  ])('[REC-9] %j is no position', (text) => {
+  ])('%j is no position', (text) => {
     expect(parsePosition(text)).toBeUndefined();
   });
 });
