@@ -89,16 +89,19 @@ function explainFailure(url: string, error: MillraceError | undefined, hasToken:
   );
 }
 
-/** A client that is connected. Fails at the first attempt that fails; later the client mends its connection itself. */
-export function connect(
-  { url, token }: Target,
-  options: { readonly maxQueued?: number } = {},
-): Promise<Client> {
-  const client = createClient({
-    url,
-    token,
-    offlineQueue: { maxMessages: options.maxQueued },
-  });
+export interface OpenOptions {
+  /** Publications that may wait for their answer. */
+  readonly maxQueued?: number;
+}
+
+/** A client that begins to connect, and mends its connection itself. */
+export function open({ url, token }: Target, options: OpenOptions = {}): Client {
+  return createClient({ url, token, offlineQueue: { maxMessages: options.maxQueued } });
+}
+
+/** A client that is connected. Fails at the first attempt that fails. */
+export function connect(target: Target, options: OpenOptions = {}): Promise<Client> {
+  const client = open(target, options);
   return new Promise((resolve, reject) => {
     let lastError: MillraceError | undefined;
     const undo = [
@@ -112,9 +115,22 @@ export function connect(
           for (const stop of undo) stop();
           if (state === 'connected') return resolve(client);
           client.close();
-          reject(explainFailure(url, client.failure ?? lastError, token !== undefined));
+          reject(explainFailure(target.url, client.failure ?? lastError, target.token !== undefined));
         });
       }),
     ];
+  });
+}
+
+/** Says when a connected client loses its connection, and when it is back. */
+export function tellConnection(
+  client: Client,
+  words: { readonly lost: string; readonly back: string },
+): void {
+  let lost = false;
+  client.on('state', (state) => {
+    if (state === 'connected' && lost) say(words.back);
+    if (state === 'disconnected' && !lost) say(words.lost);
+    lost = state !== 'connected';
   });
 }

@@ -7,6 +7,8 @@ export interface OptionSchema extends Type.TSchema {
   readonly enum?: readonly string[];
   readonly pattern?: string;
   readonly items?: OptionSchema;
+  readonly properties?: Readonly<Record<string, OptionSchema>>;
+  readonly patternProperties?: Readonly<Record<string, OptionSchema>>;
   readonly description?: string;
   readonly default?: unknown;
   readonly flag?: string;
@@ -37,9 +39,7 @@ function envName(...parts: readonly string[]): string {
 }
 
 function readSection([name, schema]: [string, Type.TSchema]): ConfigSection {
-  const { description = '', properties } = schema as OptionSchema & {
-    properties?: Record<string, OptionSchema>;
-  };
+  const { description = '', properties } = schema as OptionSchema;
   const options: ConfigOption[] =
     properties === undefined
       ? [{ section: name, key: undefined, name, env: envName(name), schema: schema as OptionSchema }]

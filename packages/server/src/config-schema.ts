@@ -24,7 +24,7 @@ const strict = { additionalProperties: false } as const;
 const section = <P extends Type.TProperties>(description: string, properties: P) =>
   Type.Object(properties, { ...strict, description });
 
-const Patterns = Type.Array(text('A topic or pattern.'));
+const patterns = (description: string) => Type.Array(text('A topic or pattern.'), { description });
 
 const ApiKey = section('One API key, for a backend.', {
   id: text('Its name in logs and statistics; the user id of its sessions.'),
@@ -36,11 +36,11 @@ const ApiKey = section('One API key, for a backend.', {
     }),
   ),
   entity: Type.Optional(text('The entity it belongs to; `default` when missing.')),
-  roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1 }),
+  roles: Type.Array(Type.Enum([...ROLES]), { minItems: 1, description: 'What its bearer may do.' }),
   topics: Type.Optional(
     section('Narrows what the roles permit.', {
-      subscribe: Type.Optional(Patterns),
-      publish: Type.Optional(Patterns),
+      subscribe: Type.Optional(patterns('Topics and patterns it may read.')),
+      publish: Type.Optional(patterns('Topics and patterns it may publish to.')),
     }),
   ),
 });
@@ -145,7 +145,7 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     ...strict,
     default: {},
     description:
-      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own.',
+      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` 1 hour.',
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

@@ -12,6 +12,6 @@ export {
   loadConfig,
   resolveConfig,
 } from './config.ts';
-export { CONFIG_OPTIONS, CONFIG_SECTIONS, type ConfigOption } from './config-options.ts';
+export { CONFIG_OPTIONS, CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from './config-options.ts';
 export { type Duration, durationMs, parseDuration } from './duration.ts';
 export type * from './engine/engine.ts';

@@ -3,7 +3,14 @@ import { basename } from 'node:path';
 import type { Client } from '@millrace/client';
 import type { Command } from 'commander';
 import { CliError, describeFailure } from '../cli-error.ts';
-import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
+import {
+  type ConnectionFlags,
+  connect,
+  findTarget,
+  open,
+  type Target,
+  tellConnection,
+} from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { EXIT } from '../exit-code.ts';
 import { onceStopped } from '../interruption.ts';
@@ -27,13 +34,13 @@ function newExecutionId(command: string): string {
   return `${name}-${randomBytes(5).toString('hex')}`;
 }
 
-/** The server and its client, or `undefined` where the command is to run without being recorded. */
+/** A server that was reached, or `undefined` where the command is to run without being recorded. */
 async function reach(
   flags: RunFlags,
-): Promise<{ readonly client: Client; readonly url: string } | undefined> {
+): Promise<{ readonly target: Target; readonly client: Client } | undefined> {
   try {
     const target = await findTarget(flags, 'publisher');
-    return { client: await connect(target, { maxQueued: MAX_QUEUED }), url: target.url };
+    return { target, client: await connect(target, { maxQueued: MAX_QUEUED }) };
   } catch (error) {
     const { message } = describeFailure(error);
     if (flags.bestEffort) {
@@ -43,19 +50,11 @@ async function reach(
     throw new CliError(
       `${message}\nthe command was not started; --best-effort runs it all the same`,
       EXIT.runFailed,
-      { cause: error },
+      {
+        cause: error,
+      },
     );
   }
-}
-
-function tellConnection(client: Client): void {
-  let lost = false;
-  client.on('state', (state) => {
-    if (state === 'connected' && lost) say('connected again; sending what waits');
-    if (state === 'disconnected' && !lost)
-      say('connection lost; the output waits here until the server is back');
-    lost = state !== 'connected';
-  });
 }
 
 async function flush(recorder: Recorder, timeoutMs: number): Promise<boolean> {
@@ -85,25 +84,31 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   setQuiet(flags.quiet === true);
   const server = await reach(flags);
   if (server === undefined) return finish(await execute({ command, args }, undefined), true);
-  const { client, url } = server;
+  const { target, client } = server;
   const executionId = newExecutionId(command);
   const topic = flags.topic ?? `tool.${executionId}`;
+  const lost = 'connection lost; the output waits here until the server is back';
+  let reached: Client | undefined = client;
   const recorder = new Recorder({
-    client,
     topic,
     executionId,
+    openClient() {
+      const next = reached ?? open(target, { maxQueued: MAX_QUEUED });
+      reached = undefined;
+      tellConnection(next, { lost, back: 'connected again; sending what waits' });
+      return next;
+    },
     onFailure: (error) =>
       complain(
         `${describeFailure(error).message}\nthe command goes on, and is no longer recorded on ${topic}`,
       ),
   });
-  say(`recording on ${topic}: ${url}/#/tools/${encodeURIComponent(topic)}`);
-  tellConnection(client);
+  say(`recording on ${topic}: ${target.url}/#/tools/${encodeURIComponent(topic)}`);
   try {
     const outcome = await execute({ command, args }, recorder);
     finish(outcome, await flush(recorder, flags.flushTimeout));
   } finally {
-    client.close();
+    recorder.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Client, MillraceEvent, Since, Subscription } from '@millrace/client';
 import type { Command } from 'commander';
-import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
+import { type ConnectionFlags, connect, findTarget, tellConnection } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { formatEvent, wantsColours } from '../event-line.ts';
 import { onceStopped } from '../interruption.ts';
@@ -44,15 +44,6 @@ function subscribe(client: Client, topic: string, since: Since | undefined): Sub
   return subscription;
 }
 
-function tellConnection(client: Client): void {
-  let lost = false;
-  client.on('state', (state) => {
-    if (state === 'connected' && lost) say('connected again');
-    if (state === 'disconnected' && !lost) say('connection lost; trying to come back');
-    lost = state !== 'connected';
-  });
-}
-
 async function printAll(topics: readonly string[], flags: SubFlags): Promise<void> {
   setQuiet(flags.quiet === true);
   const since = readSince(flags, topics, Date.now());
@@ -63,7 +54,7 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
     ? (event: MillraceEvent) => JSON.stringify(event)
     : (event: MillraceEvent) => formatEvent(event, colours);
   onceStopped(() => client.close());
-  tellConnection(client);
+  tellConnection(client, { lost: 'connection lost; trying to come back', back: 'connected again' });
   try {
     await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), format, flags)));
   } finally {

@@ -1,40 +1,57 @@
 import { Buffer } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client } from '@millrace/client';
+import { type Client, MillraceError } from '@millrace/client';
 import { InFlight } from '../in-flight.ts';
 
-/** What may wait for its answer before the child is paused. */
+/** What may wait to be stored before the command is paused. */
 const MAX_EVENTS = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** What the SDK's queue must hold: the bound above, and what comes in one go when the child ends. */
+/** What the SDK's queue must hold: the bound above, and what comes in one go at the end. */
 export const MAX_QUEUED = 10 * MAX_EVENTS;
 
+const RESTART_DELAY_MS = 1000;
+
 export interface RecorderOptions {
-  readonly client: Client;
   readonly topic: string;
   readonly executionId: string;
-  /** Called once, with the first refusal: nothing is recorded after it. */
+  /** Begins to connect; called at once, and again when a client has given up on publications. */
+  readonly openClient: () => Client;
+  /** Called once, with the first refusal that is for good: nothing is recorded after it. */
   readonly onFailure: (error: unknown) => void;
+  readonly restartDelayMs?: number;
+}
+
+interface Entry {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly seal: boolean;
+  readonly idempotencyKey: string;
+  readonly stored: PromiseWithResolvers<void>;
 }
 
 /**
- * Publishes one execution's events in order. Their idempotency keys are `<execution id>-<n>`, so that whatever is repeated
- * after a lost connection is stored once.
+ * Publishes one execution's events, in order, however long the server is away. Their idempotency keys are
+ * `<execution id>-<n>`, so that what is repeated is stored once. When the SDK gives up on one of them, all that are not
+ * stored are repeated in order on a new connection.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #inFlight = new InFlight(MAX_EVENTS, MAX_BYTES);
+  readonly #waiting = new Set<Entry>();
+  #client: Client | undefined;
+  #restart: NodeJS.Timeout | undefined;
   #recorded = 0;
   #failed = false;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#client = options.openClient();
   }
 
   /** Events that are not stored yet. */
   get pending(): number {
-    return this.#inFlight.items;
+    return this.#waiting.size;
   }
 
   get failed(): boolean {
@@ -56,35 +73,77 @@ export class Recorder {
     options: { readonly seal?: boolean } = {},
   ): void {
     if (this.#failed) return;
-    const { client, topic, executionId } = this.#options;
-    const idempotencyKey = `${executionId}-${++this.#recorded}`;
-    const full = { execution_id: executionId, ...data };
-    const bytes = typeof data.output === 'string' ? Buffer.byteLength(data.output) : 0;
-    const stored = client.publish(topic, event, full, { idempotencyKey, seal: options.seal === true });
+    const { executionId } = this.#options;
+    const entry: Entry = {
+      event,
+      data: { execution_id: executionId, ...data },
+      seal: options.seal === true,
+      idempotencyKey: `${executionId}-${++this.#recorded}`,
+      stored: Promise.withResolvers(),
+    };
+    this.#waiting.add(entry);
     this.#inFlight.add(
-      stored.catch((error: unknown) => this.#fail(error)),
-      bytes,
+      entry.stored.promise,
+      typeof data.output === 'string' ? Buffer.byteLength(data.output) : 0,
     );
+    if (this.#client !== undefined) void this.#send(this.#client, entry);
   }
 
   /** Waits until everything is stored. False when something was refused, `timeoutMs` went by or `signal` was given. */
   async flush(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#failed) return false;
-    const timeout = new AbortController();
-    const stop = AbortSignal.any([signal, timeout.signal]);
+    const settled = new AbortController();
+    const stop = AbortSignal.any([signal, settled.signal]);
+    const flushed = await Promise.race([
+      this.#inFlight.settled().then(() => !this.#failed),
+      delay(timeoutMs, false, { signal: stop }).catch(() => false),
+    ]);
+    settled.abort();
+    return flushed;
+  }
+
+  /** Lets go of the connection. What is not stored by now will not be. Idempotent. */
+  close(): void {
+    clearTimeout(this.#restart);
+    const client = this.#client;
+    this.#client = undefined;
+    client?.close();
+  }
+
+  async #send(client: Client, entry: Entry): Promise<void> {
+    const { event, data, seal, idempotencyKey } = entry;
     try {
-      return await Promise.race([
-        this.#inFlight.settled().then(() => !this.#failed),
-        delay(timeoutMs, false, { signal: stop }).catch(() => false),
-      ]);
-    } finally {
-      timeout.abort();
+      await client.publish(this.#options.topic, event, data, { idempotencyKey, seal });
+      this.#settle(entry);
+    } catch (error) {
+      // An answer for a client that was given up says nothing new.
+      if (client !== this.#client) return;
+      const retryable =
+        error instanceof MillraceError && error.retryable && client.failure?.retryable !== false;
+      if (retryable) this.#startAgain(client);
+      else this.#fail(client.failure ?? error);
     }
   }
 
+  #settle(entry: Entry): void {
+    this.#waiting.delete(entry);
+    entry.stored.resolve();
+  }
+
+  /** On a new connection, so that nothing sent later can overtake what is sent again. */
+  #startAgain(client: Client): void {
+    this.#client = undefined;
+    client.close();
+    this.#restart = setTimeout(() => {
+      const next = this.#options.openClient();
+      this.#client = next;
+      for (const entry of this.#waiting) void this.#send(next, entry);
+    }, this.#options.restartDelayMs ?? RESTART_DELAY_MS);
+  }
+
   #fail(error: unknown): void {
-    if (this.#failed) return;
     this.#failed = true;
+    this.close();
     this.#options.onFailure(error);
+    for (const entry of this.#waiting) entry.stored.resolve();
   }
 }
