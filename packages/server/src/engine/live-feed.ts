@@ -97,6 +97,8 @@ class EntityFeed {
    */
   #state: 'begin' | 'idle' | 'due' | 'repair' | 'closed' = 'begin';
   #joining = 0;
+  /** The tail was to be checked while something else was going on. */
+  #checkDue = false;
 
   constructor(entity: string, options: LiveFeedOptions) {
     this.#entity = entity;
@@ -135,7 +137,8 @@ class EntityFeed {
 
   /** Reads on if the log has come further than delivery, and no notification says so. */
   checkTail(): void {
-    if (this.#state !== 'idle') return;
+    this.#checkDue = this.#state !== 'idle';
+    if (this.#checkDue) return;
     void this.#headSeq().then(
       (head) => {
         if (this.#state === 'idle' && head > this.#delivered) void this.#repair(head);
@@ -152,8 +155,13 @@ class EntityFeed {
   async #begin(): Promise<void> {
     this.#adopt(await this.#options.log.cursor(this.#entity));
     if (this.#isClosed()) return;
+    this.#rest();
+  }
+
+  #rest(): void {
     this.#state = 'idle';
     if (this.#waiting.length > 0) this.#deliverSoon();
+    else if (this.#checkDue) this.checkTail();
   }
 
   #deliverSoon(): void {
@@ -189,7 +197,9 @@ class EntityFeed {
     const hole = this.#waiting[0];
     this.#state = hole === undefined ? 'idle' : 'repair';
     if (events.length > 0) this.#audience.deliver(events);
-    if (hole !== undefined && !this.#isClosed()) void this.#repair(hole.prevSeq);
+    if (this.#isClosed()) return;
+    if (hole !== undefined) void this.#repair(hole.prevSeq);
+    else if (this.#checkDue && this.#state === 'idle') this.checkTail();
   }
 
   /** Reads on from the log until everything up to `target` is delivered, then goes on with what waits. */
@@ -202,9 +212,7 @@ class EntityFeed {
       this.#options.onError(error);
       this.#waiting = [];
     }
-    if (this.#isClosed()) return;
-    this.#state = 'idle';
-    if (this.#waiting.length > 0) this.#deliverSoon();
+    if (!this.#isClosed()) this.#rest();
   }
 
   async #repairPage(): Promise<void> {

@@ -8,7 +8,8 @@ import type { SweepOrder } from './sqlite-sweeper.ts';
 import type { WorkerLink } from './sqlite-worker-link.ts';
 import type { WriterReply, WriterRequest } from './sqlite-writer-protocol.ts';
 
-export type WriterLink = WorkerLink<WriterRequest, WriterReply>;
+/** The writer thread as the committer sees it. */
+export type WriterLink = Pick<WorkerLink<WriterRequest, WriterReply>, 'request' | 'terminate'>;
 
 export interface CommitterOptions {
   readonly ledger: Ledger<TopicFile>;

@@ -22,7 +22,7 @@ import { createEventIds, randomBase36 } from './event-id.ts';
 import { LeaseTable } from './leases.ts';
 import { type CommittedBatch, Ledger } from './ledger.ts';
 import { LiveFeed } from './live-feed.ts';
-import { type ChangeOutcome, Committer, failureError } from './sqlite-committer.ts';
+import { type ChangeOutcome, Committer, failureError, type WriterLink } from './sqlite-committer.ts';
 import { DurableConsumers } from './sqlite-consumers.ts';
 import type { TopicFile } from './sqlite-encoding.ts';
 import { dataFileIn, openForReading, prepareDataFile, type Synchronous } from './sqlite-file.ts';
@@ -57,6 +57,8 @@ export interface SqliteEngineOptions {
   readonly forgetAfterMs?: number;
   /** Stands between commits and followers; for tests that lose, delay and reorder notifications. */
   readonly bus?: (batch: CommittedBatch, deliver: (batch: CommittedBatch) => void) => void;
+  /** Stands between the engine and each writer thread it starts; for tests that make commits fail. */
+  readonly wrapWriter?: (writer: WriterLink) => WriterLink;
 }
 
 /**
@@ -112,7 +114,7 @@ class SqliteEngine implements Engine {
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: SqliteEngineOptions, path: string, restored: Restored, unlock: () => void) {
-    const { clock, turns = systemTurns, bus, onError } = options;
+    const { clock, turns = systemTurns, bus, wrapWriter = (writer: WriterLink) => writer, onError } = options;
     const { ledger, consumers } = restored;
     this.#ledger = ledger;
     this.#consumers = consumers;
@@ -131,7 +133,7 @@ class SqliteEngine implements Engine {
       ledger,
       clock,
       turns,
-      startWriter: () => new WorkerLink('sqlite-writer', writerOptions),
+      startWriter: () => wrapWriter(new WorkerLink('sqlite-writer', writerOptions)),
       onCommitted: notify,
       onError,
     });

@@ -33,13 +33,16 @@ export class RetentionKeeper {
   readonly #options: RetentionKeeperOptions;
   #timer: Timer;
   #stopped = false;
-  #pass: Promise<void> = Promise.resolve();
+  /** The pass under way, if any. */
+  #pass: Promise<void> | undefined = undefined;
+  /** The clock struck while it was under way. */
+  #again = false;
   /** Trimmed topics, with their entities, whose new beginning is not in the file yet. */
   readonly #unrecorded = new Map<DurableTopic, string>();
 
   constructor(options: RetentionKeeperOptions) {
     this.#options = options;
-    this.#timer = this.#schedule();
+    this.#timer = options.clock.after(options.intervalMs, this.#tick);
   }
 
   /** Resolves when the pass under way has ended. */
@@ -49,17 +52,23 @@ export class RetentionKeeper {
     await this.#pass;
   }
 
-  #schedule(): Timer {
-    const { clock, intervalMs, onError } = this.#options;
-    return clock.after(intervalMs, () => {
-      this.#pass = this.#run()
-        .catch((error: unknown) => {
-          if (!this.#stopped) onError(error);
-        })
-        .finally(() => {
-          if (!this.#stopped) this.#timer = this.#schedule();
-        });
-    });
+  readonly #tick = (): void => {
+    const { clock, intervalMs } = this.#options;
+    this.#timer = clock.after(intervalMs, this.#tick);
+    if (this.#pass !== undefined) this.#again = true;
+    else this.#pass = this.#runWhileAsked();
+  };
+
+  async #runWhileAsked(): Promise<void> {
+    do {
+      this.#again = false;
+      try {
+        await this.#run();
+      } catch (error) {
+        if (!this.#stopped) this.#options.onError(error);
+      }
+    } while (this.#again && !this.#stopped);
+    this.#pass = undefined;
   }
 
   async #run(): Promise<void> {

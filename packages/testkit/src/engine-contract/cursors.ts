@@ -1,6 +1,16 @@
 import { type Cursor, formatCursor, parseCursor } from '@millrace/protocol';
 import { describe, expect, test } from 'vitest';
-import { ALL, type ContractSuite, ENTITY, mapCursor, request, since, store, storeRange } from './harness.ts';
+import {
+  ALL,
+  type ContractSuite,
+  ENTITY,
+  mapCursor,
+  request,
+  since,
+  store,
+  storeRange,
+  untilTrimmed,
+} from './harness.ts';
 
 export function describeCursors(suite: ContractSuite): void {
   describe('readSince', () => {
@@ -109,15 +119,17 @@ export function describeCursors(suite: ContractSuite): void {
     });
 
     test('fails with `expired` when an event of a topic that matches was trimmed since, and only then', async () => {
-      const { engine } = await suite.open({
+      const harness = await suite.open({
         retention: (topic) => (topic === 't.short' ? { maxEvents: 2 } : {}),
       });
+      const { engine } = harness;
       await store(engine, 't.long', { data: 'l0' });
       const start = await engine.cursor(ENTITY);
       await store(engine, 't.short', { data: 's1' });
       const second = await engine.cursor(ENTITY);
       await storeRange(engine, 't.short', 2, 3);
       await store(engine, 't.long', { data: 'l1' });
+      await untilTrimmed(harness, 't.short', 2);
       expect(await since(engine, ['t.*'], start)).toBe('expired');
       expect(await since(engine, ['t.short'], start)).toBe('expired');
       expect(await since(engine, ['t.long'], start)).toEqual(['l1']);
@@ -126,12 +138,14 @@ export function describeCursors(suite: ContractSuite): void {
     });
 
     test('from the earliest pages on past what was trimmed or deleted before, but not past what was lost since', async () => {
-      const { engine } = await suite.open({
+      const harness = await suite.open({
         retention: (topic) => (topic === 't.short' ? { maxEvents: 2 } : {}),
       });
+      const { engine } = harness;
       await store(engine, 't.gone');
       await storeRange(engine, 't.long', 1, 4);
       await storeRange(engine, 't.short', 5, 9);
+      await untilTrimmed(harness, 't.short', 4);
       await engine.delete(ENTITY, 't.gone');
       const first = await engine.readSince(ENTITY, ['t.*'], 'earliest', { maxEvents: 3 });
       if (!first.ok) throw new Error(first.reason);
@@ -139,6 +153,7 @@ export function describeCursors(suite: ContractSuite): void {
       expect(printed).toEqual(first.cursor);
       expect(await since(engine, ['t.*'], printed)).toEqual(['4', '8', '9']);
       await storeRange(engine, 't.short', 10, 10);
+      await untilTrimmed(harness, 't.short', 5);
       expect(await since(engine, ['t.*'], printed)).toBe('expired');
       expect(await since(engine, ['t.long'], printed)).toEqual(['4']);
     });

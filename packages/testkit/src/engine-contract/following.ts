@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { until } from '../until.ts';
-import { type ContractSuite, ENTITY, Recorder, request, since, store, storeRange } from './harness.ts';
+import {
+  type ContractSuite,
+  ENTITY,
+  Recorder,
+  request,
+  since,
+  store,
+  storeRange,
+  untilTrimmed,
+} from './harness.ts';
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
@@ -233,13 +242,15 @@ export function describeFollowing(suite: ContractSuite): void {
     });
 
     test('says that there is a gap when the log has lost what was missed, and goes on after it', async () => {
-      const { engine, bus } = await suite.open({ retention: () => ({ maxEvents: 2 }) });
+      const harness = await suite.open({ retention: () => ({ maxEvents: 2 }) });
+      const { engine, bus } = harness;
       const follower = new Recorder();
       await engine.follow(ENTITY, 't.*', follower);
       await storeRange(engine, 't.a', 1, 1);
       await follower.untilData('1');
       bus.mode = 'drop';
       for (let n = 2; n <= 6; n++) await store(engine, 't.a', { data: String(n) });
+      await untilTrimmed(harness, 't.a', 5);
       bus.mode = 'pass';
       await store(engine, 't.a', { data: '7' });
       await until(() => follower.gaps.length > 0, 'a gap');

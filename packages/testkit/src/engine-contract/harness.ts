@@ -17,7 +17,7 @@ export interface HarnessOptions {
   readonly forgetAfterMs?: number;
 }
 
-/** An engine under test, and what surrounds it. Sweeps run at least once for each second of the clock. */
+/** An engine under test, and what surrounds it. Sweeps run at least once in 200 ms of the clock, unless appends trim. */
 export interface EngineHarness {
   readonly engine: Engine;
   readonly clock: ManualClock;
@@ -85,6 +85,19 @@ export async function storeRange(engine: Engine, topic: string, from: number, to
 export function asStored(result: AppendResult | undefined): Stored {
   if (result?.status !== 'stored') throw new Error(`expected a stored event, got ${JSON.stringify(result)}`);
   return result;
+}
+
+/** Gives the engine time to notice that a topic holds too much (but the feed none to compare heads), and waits. */
+export async function untilTrimmed(
+  harness: EngineHarness,
+  topic: string,
+  firstOffset: number,
+): Promise<void> {
+  harness.clock.advance(200);
+  await until(
+    async () => (await harness.engine.head(ENTITY, topic))?.firstOffset === firstOffset,
+    `${topic} to begin at ${firstOffset}`,
+  );
 }
 
 /** All data of one topic that is kept. */
