@@ -92,7 +92,8 @@ export interface DroppedMessage {
   /** First and last offset left out; missing for a pattern. */
   readonly from?: number;
   readonly to?: number;
-  readonly count: number;
+  /** Missing where it cannot be known. */
+  readonly count?: number;
   readonly reason: CodeName;
 }
 

@@ -22,3 +22,10 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timeout) };
   },
 };
+
+/** Runs work in a later turn of the event loop, after pending I/O. */
+export interface Turns {
+  soon(task: () => void): void;
+}
+
+export const systemTurns: Turns = { soon: (task) => void setImmediate(task) };

@@ -1,0 +1,192 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { findPatternProblem, MillraceError } from '@millrace/protocol';
+import type { Identity } from '../auth/identity.ts';
+import { type Selection, selectionOf } from '../hub/selection.ts';
+import { Session } from '../session/session.ts';
+import type { SessionSocket } from '../session/session-socket.ts';
+import { parseSince } from '../session/since.ts';
+import { sseDialect, sseFullDialect } from './dialects.ts';
+import { admit, type Doorway } from './doorway.ts';
+import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
+
+const HEARTBEAT = Buffer.from(': heartbeat\n\n');
+
+/**
+ * A response that never ends. Its length is told by its end, so that frames need no chunk around them and the same
+ * bytes serve every session.
+ */
+class SseSocket implements SessionSocket {
+  readonly remoteAddress: string;
+  readonly #tcp: Socket;
+  readonly #onHeard: () => void;
+
+  constructor(tcp: Socket, onHeard: () => void) {
+    this.#tcp = tcp;
+    this.#onHeard = onHeard;
+    this.remoteAddress = tcp.remoteAddress ?? '';
+  }
+
+  /** An SSE client answers nothing: what the kernel has not taken is all that is known. */
+  get bytesInFlight(): number {
+    return this.#tcp.writableLength;
+  }
+
+  write(frames: Buffer): void {
+    if (!this.#tcp.destroyed) this.#tcp.write(frames);
+  }
+
+  /** The kernel's taking the comment is the sign of life; a peer that is gone ends in a TCP error. */
+  ping(): void {
+    if (this.#tcp.writableLength > 0) return;
+    this.#tcp.write(HEARTBEAT, (error) => {
+      if (!error) this.#onHeard();
+    });
+  }
+
+  // Nothing is read.
+  pauseReading(): void {}
+
+  resumeReading(): void {}
+
+  close(): void {
+    this.#tcp.end();
+  }
+}
+
+/** The SSE door: `GET /events`. */
+export class SseDoor {
+  readonly #doorway: Doorway;
+
+  constructor(doorway: Doorway) {
+    this.#doorway = doorway;
+  }
+
+  serves(path: string): boolean {
+    return path === '/events';
+  }
+
+  /** Never throws: a refusal is answered. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      if (request.method === 'OPTIONS') {
+        this.#preflight(request, response);
+        return;
+      }
+      if (request.method !== 'GET')
+        throw new MillraceError('not-found', 'GET /events is the only method here');
+      const { searchParams } = new URL(request.url ?? '/', 'http://millrace');
+      const identity = await admit(this.#doorway, request, searchParams);
+      if (identity === undefined) {
+        throw new MillraceError('unauthorized', 'send a token: an Authorization header, or ?token=');
+      }
+      const selection = readSelection(searchParams, identity, this.#doorway.sessions.limits.maxSubscriptions);
+      const lastEventId = request.headers['last-event-id'];
+      const since =
+        typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : searchParams.get('since');
+      const start = parseSince(since ?? undefined);
+      if (response.destroyed) return;
+      const { dialect, protocol } =
+        searchParams.get('format') === 'full'
+          ? { dialect: sseFullDialect, protocol: 'sse.full' }
+          : { dialect: sseDialect, protocol: 'sse' };
+      const tcp = this.#begin(request, response);
+      const socket = new SseSocket(tcp, () => session.heard());
+      const { connections, sessions } = this.#doorway;
+      const session = new Session(
+        {
+          id: connections.nextId(),
+          door: 'sse',
+          dialect,
+          socket,
+          protocol,
+          decode: () => {
+            throw new MillraceError('bad-protocol', 'nothing is read from an SSE client');
+          },
+          opened: (opened) => opened.subscribe(selection, start, { announce: true }),
+        },
+        sessions,
+      );
+      connections.add(session);
+      tcp.on('drain', () => session.relieved());
+      response.on('close', () => session.socketClosed(1006));
+      await session.open(identity);
+    } catch (error) {
+      this.#refuse(request, response, error);
+    }
+  }
+
+  /** Writes the head, after which the socket is the session's. */
+  #begin(request: IncomingMessage, response: ServerResponse): Socket {
+    response.removeHeader('Transfer-Encoding');
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      'Cache-Control': 'no-cache, no-transform',
+      'X-Accel-Buffering': 'no',
+      Connection: 'close',
+      ...this.#corsHeaders(request),
+    });
+    response.flushHeaders();
+    request.socket.setNoDelay(true);
+    request.socket.setTimeout(0);
+    return request.socket;
+  }
+
+  #preflight(request: IncomingMessage, response: ServerResponse): void {
+    response.writeHead(204, {
+      ...this.#corsHeaders(request),
+      'Access-Control-Allow-Methods': 'GET',
+      'Access-Control-Allow-Headers': 'authorization, last-event-id, cache-control',
+      'Access-Control-Max-Age': '600',
+    });
+    response.end();
+  }
+
+  #corsHeaders({ headers: { origin, host } }: IncomingMessage): Record<string, string> {
+    if (origin === undefined || !this.#doorway.allowsOrigin(origin, host)) return {};
+    return {
+      'Access-Control-Allow-Origin': origin,
+      'Access-Control-Allow-Credentials': 'true',
+      Vary: 'Origin',
+    };
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const problem = problemOfAny(error, (cause) =>
+      this.#doorway.sessions.onError(cause, 'opening an event stream'),
+    );
+    response.writeHead(problem.status, {
+      'Content-Type': PROBLEM_TYPE,
+      ...(problem.retryable && { 'Retry-After': '1' }),
+      ...this.#corsHeaders(request),
+    });
+    response.end(JSON.stringify(problem));
+  }
+}
+
+/** One selection for all topics, so that one cursor says how far the client has read. */
+function readSelection(query: URLSearchParams, identity: Identity, maxPatterns: number): Selection {
+  const topics = query.get('topics');
+  if (topics === null) return { kind: 'patterns', patterns: identity.permissions.readable() };
+  const patterns = topics.split(',').map((name) => name.trim());
+  if (patterns.length > maxPatterns) {
+    throw new MillraceError(
+      'too-many-subscriptions',
+      `a session may have ${maxPatterns} topics and patterns`,
+    );
+  }
+  for (const pattern of patterns) {
+    const problem = findPatternProblem(pattern);
+    if (problem !== undefined)
+      throw new MillraceError('bad-topic', `topic ${JSON.stringify(pattern)} ${problem}`);
+    if (!identity.permissions.maySubscribe(pattern)) {
+      throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
+    }
+  }
+  const [only] = patterns;
+  return patterns.length === 1 && only !== undefined ? selectionOf(only) : { kind: 'patterns', patterns };
+}

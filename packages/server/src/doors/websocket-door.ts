@@ -1,0 +1,174 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import {
+  BEARER_SUBPROTOCOL_PREFIX,
+  findTopicProblem,
+  MillraceError,
+  type Since,
+  SUBPROTOCOLS,
+} from '@millrace/protocol';
+import { type ServerOptions, WebSocketServer } from 'ws';
+import type { Identity } from '../auth/identity.ts';
+import type { Dialect } from '../hub/dialect.ts';
+import { selectionOf } from '../hub/selection.ts';
+import { Session, type SessionOptions } from '../session/session.ts';
+import { parseSince } from '../session/since.ts';
+import { offeredSubprotocols } from './credentials.ts';
+import { bareDialect, decodeJson, decodeMsgpack, jsonDialect, msgpackDialect } from './dialects.ts';
+import { admit, type Doorway } from './doorway.ts';
+import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
+import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
+
+/** What a path and its query ask for. */
+interface Request {
+  readonly door: 'websocket' | 'bare';
+  /** Of a bare path. */
+  readonly topic: string | undefined;
+  readonly dialect: Dialect;
+  readonly protocol: string;
+  readonly since: Since | undefined;
+}
+
+/** How long a client may take to answer a close frame, in ms. */
+const CLOSE_TIMEOUT_MS = 5000;
+
+/** The WebSocket doors: native at `/ws`, bare at `/ws/<topic as path>` and `/`. */
+export class WebSocketDoor {
+  readonly #doorway: Doorway;
+  readonly #server: WebSocketServer;
+
+  constructor(doorway: Doorway) {
+    this.#doorway = doorway;
+    // `closeTimeout` is newer than the published types.
+    const options: ServerOptions<typeof SessionWebSocket> & { closeTimeout: number } = {
+      noServer: true,
+      WebSocket: SessionWebSocket,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: doorway.maxMessageBytes,
+      // Checked where a bad message can be answered instead of ending the connection.
+      skipUTF8Validation: true,
+      // All frames are written in one place.
+      autoPong: false,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      handleProtocols: selectProtocol,
+    };
+    this.#server = new WebSocketServer(options as ServerOptions);
+  }
+
+  /** Whether a path (without query) is one of this door's. */
+  serves(path: string): boolean {
+    return path === '/ws' || path.startsWith('/ws/') || path === '/';
+  }
+
+  /** Takes an HTTP upgrade request over. Never throws: a refusal is answered on the socket. */
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const onError = (): void => {
+      socket.destroy();
+    };
+    socket.on('error', onError);
+    try {
+      const url = new URL(request.url ?? '/', 'http://millrace');
+      const wanted = readRequest(url, offeredSubprotocols(request));
+      const identity = await admit(this.#doorway, request, url.searchParams);
+      if (wanted.topic !== undefined && identity?.permissions.maySubscribe(wanted.topic) === false) {
+        throw new MillraceError('forbidden', `the token does not permit subscribing to "${wanted.topic}"`);
+      }
+      if (socket.destroyed) return;
+      socket.removeListener('error', onError);
+      this.#server.handleUpgrade(request, socket, head, (ws) => {
+        // The class that the options name.
+        this.#open(
+          ws as SessionWebSocket,
+          socket as Socket,
+          wanted,
+          identity,
+          request.socket.remoteAddress ?? '',
+        );
+      });
+    } catch (error) {
+      refuse(socket, error, this.#doorway);
+    }
+  }
+
+  #open(
+    ws: SessionWebSocket,
+    tcp: Socket,
+    { door, dialect, protocol, topic, since }: Request,
+    identity: Identity | undefined,
+    remoteAddress: string,
+  ): void {
+    const { sessions, connections, maxBytesInFlight, maxJsonDepth } = this.#doorway;
+    const decode: SessionOptions['decode'] =
+      dialect === msgpackDialect
+        ? (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth)
+        : (data, isBinary) => decodeJson(data, isBinary, maxJsonDepth);
+    const socket = new WebSocketSocket(ws, tcp, remoteAddress, maxBytesInFlight);
+    const opened =
+      topic === undefined
+        ? undefined
+        : (session: Session) => session.subscribe(selectionOf(topic), parseSince(since), { announce: false });
+    const session = new Session(
+      { id: connections.nextId(), door, dialect, socket, decode, protocol, opened },
+      sessions,
+    );
+    connections.add(session);
+    listen(ws, session);
+    if (identity !== undefined) void session.open(identity);
+  }
+}
+
+function selectProtocol(offered: Set<string>): string | false {
+  for (const name of Object.values(SUBPROTOCOLS)) if (offered.has(name)) return name;
+  return false;
+}
+
+function readRequest(url: URL, offered: readonly string[]): Request {
+  const known = offered.filter((name) => !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+  const protocol = selectProtocol(new Set(known)) || SUBPROTOCOLS.json;
+  if (known.length > 0 && !known.includes(protocol)) {
+    throw new MillraceError(
+      'bad-protocol',
+      `none of the subprotocols is known; use ${Object.values(SUBPROTOCOLS).join(' or ')}`,
+    );
+  }
+  const since = url.searchParams.get('since') ?? undefined;
+  if (url.pathname === '/ws') {
+    const dialect = protocol === SUBPROTOCOLS.msgpack ? msgpackDialect : jsonDialect;
+    return { door: 'websocket', topic: undefined, dialect, protocol, since: undefined };
+  }
+  const bare = { door: 'bare', dialect: bareDialect, protocol, since } as const;
+  if (url.pathname === '/') return { ...bare, topic: undefined };
+  const topic = url.pathname.slice('/ws/'.length).split('/').map(decodeSegmentOfPath).join('.');
+  const problem = findTopicProblem(topic);
+  if (problem !== undefined)
+    throw new MillraceError('bad-topic', `the path's topic ${JSON.stringify(topic)} ${problem}`);
+  // An unreadable `since` refuses the upgrade, while it can still be answered.
+  parseSince(since);
+  return { ...bare, topic };
+}
+
+function decodeSegmentOfPath(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new MillraceError(
+      'bad-topic',
+      `the path's segment ${JSON.stringify(segment)} is not percent-encoded UTF-8`,
+    );
+  }
+}
+
+function refuse(socket: Duplex, error: unknown, doorway: Doorway): void {
+  const problem = problemOfAny(error, (cause) => doorway.sessions.onError(cause, 'upgrading a connection'));
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    ...(problem.retryable ? ['Retry-After: 1'] : []),
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,119 @@
+import type { Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Session } from '../session/session.ts';
+import type { SessionSocket } from '../session/session-socket.ts';
+import { pingFrame, pongFrame } from './frames.ts';
+
+/** Measures what is on its way: after so many bytes a ping is sent, whose pong says that all before it was read. */
+const PING_EVERY_BYTES = 256 * 1024;
+
+/** A `ws` connection that knows its session, so that its listeners are shared by all. */
+export class SessionWebSocket extends WebSocket {
+  session: Session | undefined = undefined;
+  owner: WebSocketSocket | undefined = undefined;
+}
+
+/**
+ * The one writer of a WebSocket after its upgrade. `ws` reads, and keeps the closing handshake; frames that are ready
+ * made go straight to the TCP socket. Both write whole frames at once, so they follow each other in order; what must
+ * not happen is data after a close frame, which the state of `ws` tells.
+ */
+export class WebSocketSocket implements SessionSocket {
+  readonly remoteAddress: string;
+  readonly #ws: SessionWebSocket;
+  readonly #tcp: Socket;
+  readonly #pingEveryBytes: number;
+  #written = 0;
+  #answered = 0;
+  #pinged = 0;
+
+  constructor(ws: SessionWebSocket, tcp: Socket, remoteAddress: string, maxBytesInFlight: number) {
+    this.#ws = ws;
+    this.#tcp = tcp;
+    this.remoteAddress = remoteAddress;
+    this.#pingEveryBytes = Math.min(PING_EVERY_BYTES, Math.floor(maxBytesInFlight / 4));
+    ws.owner = this;
+  }
+
+  get bytesInFlight(): number {
+    return this.#written - this.#answered;
+  }
+
+  write(frames: Buffer): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    this.#tcp.write(frames);
+    this.#written += frames.length;
+    if (this.#written - this.#pinged >= this.#pingEveryBytes) this.ping();
+  }
+
+  /** The payload is how much had been written, so that the pong says what was read. */
+  ping(): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    const payload = Buffer.allocUnsafe(8);
+    payload.writeDoubleBE(this.#written);
+    this.#pinged = this.#written;
+    this.#tcp.write(pingFrame(payload));
+  }
+
+  pauseReading(): void {
+    this.#ws.pause();
+  }
+
+  resumeReading(): void {
+    this.#ws.resume();
+  }
+
+  close(code: number, reason: string): void {
+    // RFC 6455 §5.5: a control frame holds 125 bytes, two of them the number.
+    const text = Buffer.from(reason).subarray(0, 123).toString();
+    this.#ws.close(code, text.endsWith('\ufffd') ? text.slice(0, -1) : text);
+  }
+
+  onPing(payload: Buffer): void {
+    // A peer that pings without reading its pongs is not answered.
+    if (this.#ws.readyState !== WebSocket.OPEN || this.#tcp.writableLength > PING_EVERY_BYTES) return;
+    this.#tcp.write(pongFrame(payload));
+  }
+
+  onPong(payload: Buffer): void {
+    if (payload.length !== 8) return;
+    const read = payload.readDoubleBE();
+    // A client may send any pong: only one that it can have got counts, and never backwards.
+    if (read > this.#answered && read <= this.#pinged) this.#answered = read;
+  }
+}
+
+// One listener of each kind for all sessions.
+
+function onMessage(this: SessionWebSocket, data: Buffer, isBinary: boolean): void {
+  this.session?.receive(data, isBinary);
+}
+
+function onPing(this: SessionWebSocket, data: Buffer): void {
+  this.owner?.onPing(data);
+  this.session?.heard();
+}
+
+function onPong(this: SessionWebSocket, data: Buffer): void {
+  this.owner?.onPong(data);
+  this.session?.heard();
+  this.session?.relieved();
+}
+
+function onClose(this: SessionWebSocket, code: number): void {
+  this.session?.socketClosed(code);
+  this.session = undefined;
+}
+
+function onError(): void {
+  // `close` follows, with the number that says what was wrong.
+}
+
+export function listen(ws: SessionWebSocket, session: Session): void {
+  ws.session = session;
+  ws.on('message', onMessage as (this: WebSocket, data: unknown, isBinary: boolean) => void);
+  ws.on('ping', onPing as (this: WebSocket, data: Buffer) => void);
+  ws.on('pong', onPong as (this: WebSocket, data: Buffer) => void);
+  ws.on('close', onClose as (this: WebSocket, code: number) => void);
+  ws.on('error', onError);
+}

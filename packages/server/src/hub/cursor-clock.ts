@@ -1,0 +1,67 @@
+import { type Cursor, type EngineCursor, formatCursor } from '@millrace/protocol';
+import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
+import type { CursorSource } from './dialect.ts';
+
+/** A cursor that moves with the events it is shown. */
+export class CursorClock implements CursorSource {
+  #live: { epoch: string; seqs: number[] } | undefined;
+  #durable: { epoch: string; seqs: number[] } | undefined;
+  #text: string | undefined;
+
+  constructor(start: Cursor) {
+    this.#live = copyPart(start.live);
+    this.#durable = copyPart(start.durable);
+  }
+
+  /** Moves to a cursor that is known to be later; a part that it lacks stays. */
+  moveTo(cursor: Cursor): void {
+    this.#live = copyPart(cursor.live) ?? this.#live;
+    this.#durable = copyPart(cursor.durable) ?? this.#durable;
+    this.#text = undefined;
+  }
+
+  /** Moves past one event. */
+  advance(event: StoredEvent): void {
+    const part = event.slot === 'live' ? this.#live : this.#durable;
+    if (part === undefined) return;
+    part.seqs[event.partition] = event.seq;
+    this.#text = undefined;
+  }
+
+  now(): Cursor {
+    const live = copyPart(this.#live);
+    const durable = copyPart(this.#durable);
+    return { ...(live && { live }), ...(durable && { durable }) };
+  }
+
+  cursorText(): string {
+    this.#text ??= formatCursor(this.now());
+    return this.#text;
+  }
+
+  /** The seq reached in one partition; 0 when the engine has none. */
+  seq(slot: EngineSlot, partition: number): number {
+    return (slot === 'live' ? this.#live : this.#durable)?.seqs[partition] ?? 0;
+  }
+}
+
+function copyPart(part: EngineCursor | undefined): { epoch: string; seqs: number[] } | undefined {
+  return part === undefined ? undefined : { epoch: part.epoch, seqs: [...part.seqs] };
+}
+
+/** Whether the event lies at or before the cursor. */
+export function cursorCovers(cursor: Cursor, event: StoredEvent): boolean {
+  const part = cursor[event.slot];
+  return part !== undefined && event.seq <= (part.seqs[event.partition] ?? 0);
+}
+
+/** Whether everything at or before `b` lies at or before `a`, given that both belong to the same engines. */
+export function cursorReaches(a: Cursor, b: Cursor): boolean {
+  return partReaches(a.live, b.live) && partReaches(a.durable, b.durable);
+}
+
+function partReaches(a: EngineCursor | undefined, b: EngineCursor | undefined): boolean {
+  if (b === undefined) return true;
+  if (a === undefined || a.epoch !== b.epoch) return false;
+  return b.seqs.every((seq, partition) => (a.seqs[partition] ?? 0) >= seq);
+}

@@ -1,0 +1,58 @@
+import type { Clock, Turns } from '../clock.ts';
+
+/** Something that has frames to write. */
+export interface Flushable {
+  flush(): void;
+}
+
+/** The longest pause between flushes, in ms. */
+const MAX_PAUSE_MS = 20;
+
+/**
+ * Gathers sessions that have something to write and lets each write once a flush. A flush comes in the next turn of
+ * the event loop, but starts no sooner after the last one than that one lasted: under load flushes then take half
+ * of a core at most, and events gather into fewer writes.
+ */
+export class Flusher {
+  /** Grows with every flush: names the time between two flushes. */
+  window = 0;
+  flushes = 0;
+  writes = 0;
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  readonly #onFlushed: () => void;
+  #dirty: Flushable[] = [];
+  #scheduled = false;
+  #notBefore = 0;
+
+  constructor(options: { clock: Clock; turns: Turns; onFlushed: () => void }) {
+    this.#clock = options.clock;
+    this.#turns = options.turns;
+    this.#onFlushed = options.onFlushed;
+  }
+
+  /** Adds a session; the caller sees to it that it is added once a flush. */
+  add(flushable: Flushable): void {
+    this.#dirty.push(flushable);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const wait = this.#notBefore - this.#clock.monotonic();
+    // Timers count whole milliseconds; less than one is a turn.
+    if (wait < 1) this.#turns.soon(this.#run);
+    else this.#clock.after(Math.ceil(wait), this.#run);
+  }
+
+  readonly #run = (): void => {
+    const start = this.#clock.monotonic();
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    this.#scheduled = false;
+    this.window++;
+    this.flushes++;
+    this.writes += dirty.length;
+    for (let i = 0; i < dirty.length; i++) (dirty[i] as Flushable).flush();
+    this.#onFlushed();
+    const end = this.#clock.monotonic();
+    this.#notBefore = end + Math.min(end - start, MAX_PAUSE_MS);
+  };
+}

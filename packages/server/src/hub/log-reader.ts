@@ -1,0 +1,193 @@
+import type { StoredEvent } from '../engine/engine.ts';
+import type { EntityFeed } from './entity-feed.ts';
+import type { LogPage, LogSource, MovingCursor } from './log-source.ts';
+import type { ReadTurns } from './read-turns.ts';
+import type { RecentEvent } from './recent-events.ts';
+import type { Subscription } from './subscription.ts';
+
+/** A page is written at once, so it bounds what one replaying session holds in memory. */
+export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
+
+/** Live events that may wait behind a read before it is easier to read them again. */
+const MAX_WAITING = 2048;
+
+/** What a reader needs of the hub. */
+export interface ReaderHost {
+  readonly turns: ReadTurns;
+  readPage(source: LogSource, limit: typeof PAGE): Promise<LogPage>;
+  skipLost(source: LogSource): ReturnType<LogSource['skipLost']>;
+  /** The subscription goes on live; its state is set by the host. */
+  join(subscription: Subscription, read: LogSource): void;
+  /** Events of the log that were written for this subscription. */
+  countReplayed(events: number): void;
+  fail(subscription: Subscription, error: unknown): void;
+}
+
+/**
+ * Brings one subscription from a place in the log to the head, and hands it over to live delivery.
+ *
+ * It reads a page when the session has room for one, from memory where memory reaches back far enough. Before a read
+ * that may reach the head it registers, so that live events which come meanwhile wait behind it: no gap and no repeat.
+ */
+export class LogReader {
+  readonly subscription: Subscription;
+  readonly #source: LogSource;
+  readonly #feed: EntityFeed;
+  readonly #host: ReaderHost;
+  /** Says `lag {behind: 0}` at the end, because `lag` was said at the start. */
+  readonly lagging: boolean;
+  /** Live events since the reader registered; `undefined` while it is not registered. */
+  #waiting: StoredEvent[] | undefined;
+  #ended = false;
+
+  constructor(
+    subscription: Subscription,
+    source: LogSource,
+    feed: EntityFeed,
+    host: ReaderHost,
+    options: { lagging: boolean },
+  ) {
+    this.subscription = subscription;
+    this.#source = source;
+    this.#feed = feed;
+    this.#host = host;
+    this.lagging = options.lagging;
+    this.#waiting = undefined;
+  }
+
+  get source(): LogSource {
+    return this.#source;
+  }
+
+  /** From now on live events wait; called before a read that may reach the head. */
+  register(): void {
+    if (this.#waiting !== undefined || this.#ended) return;
+    this.#waiting = [];
+    this.#feed.register(this.subscription);
+  }
+
+  offer(event: StoredEvent): void {
+    if (this.#waiting === undefined) return;
+    if (this.#waiting.length < MAX_WAITING) this.#waiting.push(event);
+    else this.#unregister();
+  }
+
+  /** Reads the first page without writing it, so that the answer to the client can come before. */
+  readFirst(): Promise<LogPage> {
+    this.register();
+    return this.#host.readPage(this.#source, PAGE);
+  }
+
+  /** Writes a page that was read, and goes on from there; `before` stands where the page begins. */
+  proceed(page: LogPage & { ok: true }, before: MovingCursor): void {
+    if (this.#ended) return;
+    const { subscriber } = this.subscription;
+    if (page.events.length > 0) {
+      const frames: Buffer[] = [];
+      for (const event of page.events) {
+        before.advance(event);
+        frames.push(subscriber.dialect.encodeEvent(event, before));
+      }
+      this.#write(frames);
+    }
+    if (page.behind === 0 && this.#waiting !== undefined) {
+      this.#join();
+      return;
+    }
+    if (page.behind > PAGE.maxEvents) this.#unregister();
+    this.#host.turns.add(this);
+  }
+
+  /** One step of reading, when the session has room. Called by `ReadTurns`. */
+  step(): void {
+    if (this.#ended) return;
+    const { subscriber } = this.subscription;
+    if (!subscriber.hasRoom()) {
+      subscriber.park(this);
+      return;
+    }
+    const clock = this.#source.cursorClock();
+    const recent = this.#source.readRecent(this.#feed, PAGE.maxBytes);
+    if (recent === undefined) {
+      void this.#readPage();
+      return;
+    }
+    if (recent.entries.length > 0) this.#write(this.#framesOf(recent.entries, clock));
+    // What memory gave reaches to the very event that was handed out last: nothing can be in between.
+    if (!recent.more) this.#join();
+    else this.#host.turns.add(this);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#unregister();
+  }
+
+  #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Buffer[] {
+    const { dialect } = this.subscription.subscriber;
+    return entries.map((entry) => {
+      if (!dialect.carriesCursor) return entry.frame(dialect, clock, this.#feed.recent);
+      clock.advance(entry.event);
+      return dialect.encodeEvent(entry.event, clock);
+    });
+  }
+
+  async #readPage(): Promise<void> {
+    this.register();
+    const clock = this.#source.cursorClock();
+    try {
+      const page = await this.#host.readPage(this.#source, PAGE);
+      if (this.#ended) return;
+      if (page.ok) {
+        this.proceed(page, clock);
+        return;
+      }
+      const lost = await this.#host.skipLost(this.#source);
+      if (this.#ended) return;
+      this.subscription.subscriber.tell({
+        type: 'dropped',
+        topic: this.subscription.name,
+        ...lost,
+        reason: page.reason,
+      });
+      this.#host.turns.add(this);
+    } catch (error) {
+      if (!this.#ended) this.#host.fail(this.subscription, error);
+    }
+  }
+
+  #write(frames: readonly Buffer[]): void {
+    this.#host.countReplayed(frames.length);
+    this.subscription.subscriber.give(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+  }
+
+  #join(): void {
+    const waiting = this.#waiting ?? [];
+    this.#ended = true;
+    this.#unregister();
+    const missed = waiting.filter((event) => !this.#source.covers(event));
+    const { subscriber } = this.subscription;
+    if (missed.length > 0) {
+      const clock = this.#source.cursorClock();
+      this.#write(
+        missed.map((event) => {
+          clock.advance(event);
+          return subscriber.dialect.encodeEvent(event, clock);
+        }),
+      );
+      this.#source.passed(missed);
+    }
+    if (this.lagging) subscriber.tell({ type: 'lag', topic: this.subscription.name, behind: 0 });
+    this.#host.join(this.subscription, this.#source);
+  }
+
+  #unregister(): void {
+    if (this.#waiting === undefined) return;
+    this.#waiting = undefined;
+    this.#feed.unregister(this.subscription);
+  }
+}

@@ -1,0 +1,165 @@
+import { type Cursor, formatPosition, type Position, type RecoveryFailure } from '@millrace/protocol';
+import type { Engine, ReadFrom, ReadLimit, StoredEvent } from '../engine/engine.ts';
+import { CursorClock, cursorCovers } from './cursor-clock.ts';
+import type { CursorSource } from './dialect.ts';
+import type { EntityFeed } from './entity-feed.ts';
+import type { RecentEvent } from './recent-events.ts';
+import { selectsTopic } from './selection.ts';
+
+export type LogPage =
+  | { readonly ok: true; readonly events: readonly StoredEvent[]; readonly behind: number }
+  | { readonly ok: false; readonly reason: RecoveryFailure };
+
+/** A cursor text that follows the events of a page as they are encoded. */
+export interface MovingCursor extends CursorSource {
+  advance(event: StoredEvent): void;
+}
+
+/** A place in the log that moves on as it is read. */
+export interface LogSource {
+  /** What memory holds after this place; `undefined` when memory does not reach back so far. Moves on. */
+  readRecent(
+    feed: EntityFeed,
+    maxBytes: number,
+  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined;
+  /** The next page from the engine. Moves on when it is `ok`. */
+  read(engine: Engine, limit: ReadLimit): Promise<LogPage>;
+  /** After a failed read: moves to the oldest place from which reading is possible, and says what was left out. */
+  skipLost(
+    engine: Engine,
+  ): Promise<{ readonly from?: number; readonly to?: number; readonly count?: number }>;
+  /** Moves past events that were handed out by other means. */
+  passed(events: readonly StoredEvent[]): void;
+  /** Whether the event lies at or before this place. */
+  covers(event: StoredEvent): boolean;
+  /** A cursor for frames that carry one: it stands where this source stands now, and moves with each event. */
+  cursorClock(): MovingCursor;
+}
+
+/** One topic, by position. */
+export class TopicSource implements LogSource {
+  readonly entity: string;
+  readonly topic: string;
+  /** Everything at or before it was read. */
+  position: Position;
+  #from: ReadFrom | undefined;
+
+  /** `from` is where the first read begins, when that is not a position. */
+  constructor(entity: string, topic: string, position: Position, from?: ReadFrom) {
+    this.entity = entity;
+    this.topic = topic;
+    this.position = position;
+    this.#from = from;
+  }
+
+  readRecent(
+    feed: EntityFeed,
+    maxBytes: number,
+  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
+    if (this.#from !== undefined) return undefined;
+    const page = feed.readTopic(this.topic, this.position, maxBytes);
+    const last = page?.entries.at(-1)?.event;
+    if (last !== undefined) this.position = { epoch: last.epoch, offset: last.offset };
+    return page;
+  }
+
+  async read(engine: Engine, limit: ReadLimit): Promise<LogPage> {
+    const result = await engine.read(this.entity, this.topic, this.#from ?? { after: this.position }, limit);
+    if (!result.ok) return { ok: false, reason: result.reason };
+    this.#from = undefined;
+    this.position = result.position;
+    return { ok: true, events: result.events, behind: result.behind };
+  }
+
+  async skipLost(engine: Engine): Promise<{ from?: number; to?: number; count?: number }> {
+    const before = this.position;
+    const head = await engine.head(this.entity, this.topic);
+    if (head === undefined || head.position.epoch !== before.epoch) {
+      // Another log: it is read from its oldest event on, and how much of the old one is missing cannot be known.
+      const oldest = await engine.read(this.entity, this.topic, { last: 0 }, { maxEvents: 1 });
+      this.position = head ? { epoch: head.position.epoch, offset: head.firstOffset - 1 } : oldest.head;
+      return {};
+    }
+    this.position = { epoch: before.epoch, offset: head.firstOffset - 1 };
+    return {
+      from: before.offset + 1,
+      to: head.firstOffset - 1,
+      count: Math.max(head.firstOffset - 1 - before.offset, 0),
+    };
+  }
+
+  passed(events: readonly StoredEvent[]): void {
+    const last = events.at(-1);
+    if (last !== undefined) this.position = { epoch: last.epoch, offset: last.offset };
+  }
+
+  covers(event: StoredEvent): boolean {
+    return event.epoch === this.position.epoch && event.offset <= this.position.offset;
+  }
+
+  cursorClock(): MovingCursor {
+    let at = this.position;
+    return {
+      advance: ({ epoch, offset }) => {
+        at = { epoch, offset };
+      },
+      cursorText: () => formatPosition(at),
+    };
+  }
+}
+
+/** Everything that matches some patterns, by cursor. */
+export class PatternSource implements LogSource {
+  readonly entity: string;
+  readonly patterns: readonly string[];
+  #cursor: Cursor | 'earliest';
+
+  constructor(entity: string, patterns: readonly string[], cursor: Cursor | 'earliest') {
+    this.entity = entity;
+    this.patterns = patterns;
+    this.#cursor = cursor;
+  }
+
+  /** Everything at or before it was read; meaningful once the first page is read. */
+  get cursor(): Cursor {
+    return this.#cursor === 'earliest' ? {} : this.#cursor;
+  }
+
+  readRecent(
+    feed: EntityFeed,
+    maxBytes: number,
+  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
+    if (this.#cursor === 'earliest') return undefined;
+    const read = feed.readPatterns(this.patterns, this.#cursor, maxBytes);
+    if (read === undefined) return undefined;
+    this.#cursor = read.cursor;
+    return read.page;
+  }
+
+  async read(engine: Engine, limit: ReadLimit): Promise<LogPage> {
+    const result = await engine.readSince(this.entity, this.patterns, this.#cursor, limit);
+    if (!result.ok) return { ok: false, reason: result.reason };
+    this.#cursor = result.cursor;
+    const events = result.events.filter((event) => selectsTopic(this.patterns, event.topic));
+    return { ok: true, events, behind: result.behind };
+  }
+
+  async skipLost(engine: Engine): Promise<Record<string, never>> {
+    this.#cursor = await engine.cursor(this.entity);
+    return {};
+  }
+
+  passed(events: readonly StoredEvent[]): void {
+    const clock = new CursorClock(this.cursor);
+    for (const event of events) clock.advance(event);
+    this.#cursor = clock.now();
+  }
+
+  covers(event: StoredEvent): boolean {
+    return this.#cursor !== 'earliest' && cursorCovers(this.#cursor, event);
+  }
+
+  cursorClock(): MovingCursor {
+    return new CursorClock(this.cursor);
+  }
+}

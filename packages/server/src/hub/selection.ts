@@ -1,0 +1,23 @@
+import { hasWildcard, isHiddenFrom, matchesPattern } from '@millrace/protocol';
+
+/** What a subscription selects: one topic by name, or everything that matches one of several patterns. */
+export type Selection =
+  | { readonly kind: 'topic'; readonly topic: string }
+  | { readonly kind: 'patterns'; readonly patterns: readonly string[] };
+
+export function selectionOf(pattern: string): Selection {
+  return hasWildcard(pattern) ? { kind: 'patterns', patterns: [pattern] } : { kind: 'topic', topic: pattern };
+}
+
+/** Whether one of the patterns selects the topic. A wildcard selects nobody's inbox ([AUTH-8]). */
+export function selectsTopic(patterns: readonly string[], topic: string): boolean {
+  for (const pattern of patterns) {
+    if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
+  }
+  return false;
+}
+
+/** As a client names it. */
+export function selectionName(selection: Selection): string {
+  return selection.kind === 'topic' ? selection.topic : selection.patterns.join(',');
+}

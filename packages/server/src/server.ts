@@ -1,0 +1,340 @@
+import { readFile } from 'node:fs/promises';
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type EventInput, MillraceError, type PublishResult } from '@millrace/protocol';
+import { type Logger, pino } from 'pino';
+import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
+import { DEFAULT_ENTITY } from './auth/identity.ts';
+import { createOriginCheck } from './auth/origin-check.ts';
+import { authOptionsOf } from './auth-config.ts';
+import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
+import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
+import type { Doorway } from './doors/doorway.ts';
+import { createHttpApi, type HttpApi } from './doors/http/http-api.ts';
+import { SseDoor } from './doors/sse-door.ts';
+import { WebSocketDoor } from './doors/websocket-door.ts';
+import { durationMs } from './duration.ts';
+import type { Engine } from './engine/engine.ts';
+import { createEnginePair } from './engine/engine-pair.ts';
+import { createEventIds, randomBase36 } from './engine/event-id.ts';
+import { createMemoryEngine } from './engine/memory-engine.ts';
+import { createSqliteEngine } from './engine/sqlite-engine.ts';
+import { startHostMetrics } from './host-metrics-config.ts';
+import { Hub } from './hub/hub.ts';
+import { Policies } from './policy.ts';
+import { Connections } from './session/connections.ts';
+import { Publisher } from './session/publisher.ts';
+import type { SessionHost } from './session/session.ts';
+import { TimingWheel } from './session/timing-wheel.ts';
+
+export interface ServerOptions extends ConfigInput {
+  /** Where relative paths of the configuration start; the current directory when missing. */
+  readonly cwd?: string;
+  /** Replaces the live and durable engines; the caller closes it. */
+  readonly engine?: Engine;
+  readonly clock?: Clock;
+  readonly turns?: Turns;
+  readonly logger?: Logger;
+  /** Folder of the built dashboard, served at `/`. */
+  readonly dashboardDirectory?: string;
+}
+
+/** Where a server that listens can be reached. */
+export interface Listening {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export type PublishOptions = Omit<EventInput, 'topic' | 'event' | 'data'> & { readonly entity?: string };
+
+/** A running Millrace server. */
+export interface MillraceServer {
+  readonly config: Config;
+  readonly authenticator: Authenticator;
+  /** Listens by itself, on `server.host` and `server.port`. Rejects when the port is taken. */
+  listen(): Promise<Listening>;
+  /**
+   * Serves beside another application on its HTTP server: Millrace's own paths below `prefix` are taken, everything
+   * else goes where it went before. Call it after the application has added its request listener.
+   */
+  attach(server: HttpServer, options?: { prefix?: string }): void;
+  /** Publishes in-process, as the server itself. Rejects with a `MillraceError` when the event is not stored. */
+  publish(topic: string, event: string, data: unknown, options?: PublishOptions): Promise<PublishResult>;
+  /**
+   * Says goodbye to every client, lets publications under way finish, and lets go of everything. Resolves when nothing
+   * is left running. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/** How long clients and publications may take while the server closes, in ms. */
+const DRAIN_MS = 5000;
+/** When clients should come back after a planned end, in ms. */
+const RETRY_AFTER_MS = 1000;
+const RECENT_BYTES = 64 * 1024 * 1024;
+const OWN_PATHS = ['/ws', '/events', '/api/v1', '/openapi.json', '/docs', '/livez', '/readyz', '/healthz'];
+
+/** Opens the log and makes a server that is ready to `listen` or `attach`. */
+export async function createServer(options: ServerOptions = {}): Promise<MillraceServer> {
+  const {
+    cwd,
+    engine: givenEngine,
+    clock = systemClock,
+    turns = systemTurns,
+    dashboardDirectory,
+    ...input
+  } = options;
+  const { logger: givenLogger, ...configInput } = input;
+  const config = resolveConfig(configInput, cwd);
+  const logger = givenLogger ?? pino({ level: config.log.level }, pino.destination(2));
+  const policies = new Policies(namespacePolicies(config));
+  const onError = (error: unknown, doing = 'serving'): void =>
+    logger.error({ err: error }, `failed while ${doing}`);
+  const authenticator = createAuthenticator({ ...(await authOptionsOf(config)), clock });
+  const engine = givenEngine ?? (await openEngines(config, policies, { clock, turns, onError }));
+  const { limits } = config;
+
+  const hub = new Hub({
+    engine,
+    clock,
+    turns,
+    maxBytesInFlight: limits.maxInFlightBytes,
+    maxRecentBytes: RECENT_BYTES,
+    maxAgeMs: (topic) => policies.of(topic).retention.maxAgeMs,
+    onError,
+  });
+  const publisher = new Publisher({ engine, maxEventBytes: limits.maxMessageBytes });
+  const connections = new Connections({ max: limits.maxConnections, idPrefix: randomBase36(6) });
+  const wheel = new TimingWheel(clock);
+  const sessions: SessionHost = {
+    hub,
+    publisher,
+    authenticator,
+    clock,
+    wheel,
+    limits,
+    times: {
+      authTimeoutMs: durationMs(limits.authTimeout),
+      heartbeatMs: durationMs(limits.heartbeat),
+      idleTimeoutMs: durationMs(limits.idleTimeout),
+      lifetimeMs: durationMs(limits.sessionLifetime),
+    },
+    onClosed: (session, code) => connections.remove(session, code),
+    onError,
+  };
+  const loopback = ['127.0.0.1', 'localhost', '::1'].includes(config.server.host);
+  const publicOrigin = config.server.publicUrl === undefined ? [] : [new URL(config.server.publicUrl).origin];
+  const doorway: Mutable<Doorway> = {
+    sessions,
+    connections,
+    authenticator,
+    allowsOrigin: createOriginCheck({ allow: [...config.cors.origins, ...publicOrigin], loopback }),
+    maxBytesInFlight: limits.maxInFlightBytes,
+    maxMessageBytes: limits.maxMessageBytes,
+    maxJsonDepth: limits.maxJsonDepth,
+    draining: false,
+  };
+  const api = await createHttpApi({
+    doorway,
+    engine,
+    hub,
+    publisher,
+    connections,
+    policies,
+    clock,
+    logger,
+    ...(dashboardDirectory !== undefined && { dashboardDirectory }),
+  });
+  const hostMetrics = startHostMetrics(config, { clock, hub, publisher, connections, onError });
+  return new Server({
+    config,
+    doorway,
+    api,
+    hub,
+    publisher,
+    wheel,
+    logger,
+    authenticator,
+    closing: async () => {
+      hostMetrics?.close();
+      hub.close();
+      wheel.close();
+      if (givenEngine === undefined) await engine.close();
+    },
+  });
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+async function openEngines(
+  config: Config,
+  policies: Policies,
+  shared: { clock: Clock; turns: Turns; onError: (error: unknown) => void },
+): Promise<Engine> {
+  const retention = (topic: string) => policies.of(topic).retention;
+  const newId = createEventIds();
+  const durable = await createSqliteEngine({ ...shared, directory: config.data.directory, retention, newId });
+  const live = createMemoryEngine({ ...shared, retention, newId });
+  return createEnginePair({ live, durable, slotOf: (topic) => policies.of(topic).durability });
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly doorway: Mutable<Doorway>;
+  readonly api: HttpApi;
+  readonly hub: Hub;
+  readonly publisher: Publisher;
+  readonly wheel: TimingWheel;
+  readonly logger: Logger;
+  readonly authenticator: Authenticator;
+  readonly closing: () => Promise<void>;
+}
+
+class Server implements MillraceServer {
+  readonly config: Config;
+  readonly authenticator: Authenticator;
+  readonly #parts: Parts;
+  readonly #webSocketDoor: WebSocketDoor;
+  readonly #sseDoor: SseDoor;
+  #own: HttpServer | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(parts: Parts) {
+    this.config = parts.config;
+    this.authenticator = parts.authenticator;
+    this.#parts = parts;
+    this.#webSocketDoor = new WebSocketDoor(parts.doorway);
+    this.#sseDoor = new SseDoor(parts.doorway);
+  }
+
+  async listen(): Promise<Listening> {
+    const { server: where, tls, limits } = this.config;
+    const timeouts = {
+      // From the first byte of a request to its last header, and how often that is looked at.
+      headersTimeout: durationMs(limits.authTimeout),
+      connectionsCheckingInterval: 1000,
+    };
+    const server =
+      tls.cert !== undefined && tls.key !== undefined
+        ? createHttpsServer({
+            ...timeouts,
+            cert: await readFile(tls.cert),
+            key: await readFile(tls.key),
+            minVersion: 'TLSv1.3',
+          })
+        : createHttpServer(timeouts);
+    server.on('request', this.#onRequest);
+    server.on('upgrade', this.#onUpgrade);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: where.host, port: where.port, backlog: 4096 }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#own = server;
+    const { address, port } = server.address() as AddressInfo;
+    const host = ['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address) ? 'localhost' : address;
+    const scheme = tls.cert === undefined ? 'http' : 'https';
+    return {
+      url: where.publicUrl ?? `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      host: address,
+      port,
+    };
+  }
+
+  attach(server: HttpServer, { prefix = '' }: { prefix?: string } = {}): void {
+    const others = server.listeners('request') as ((
+      request: IncomingMessage,
+      response: ServerResponse,
+    ) => void)[];
+    server.removeAllListeners('request');
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      if (takeOver(request, prefix)) this.#onRequest(request, response);
+      else for (const other of others) other.call(server, request, response);
+    });
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (takeOver(request, prefix)) this.#onUpgrade(request, socket, head);
+      else if (server.listenerCount('upgrade') === 1) socket.destroy();
+    });
+  }
+
+  async publish(
+    topic: string,
+    event: string,
+    data: unknown,
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
+    const { entity = DEFAULT_ENTITY, ...rest } = options;
+    const json = JSON.stringify(data) as string | undefined;
+    if (json === undefined) throw new TypeError(`the data of "${event}" cannot be written as JSON`);
+    const [outcome] = await this.#parts.publisher.publishInternally(entity, [
+      { ...rest, topic, event, data: json },
+    ]);
+    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
+    return outcome;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { doorway, api, closing } = this.#parts;
+    doorway.draining = true;
+    const own = this.#own;
+    const ended = own && new Promise<void>((resolve) => own.close(() => resolve()));
+    const deadline = new Promise<void>((resolve) => {
+      doorway.sessions.clock.after(DRAIN_MS, resolve);
+    });
+    const goodbyes = doorway.connections
+      .all()
+      .map((session) => session.drain('the server is shutting down', RETRY_AFTER_MS));
+    await Promise.race([Promise.all(goodbyes), deadline]);
+    own?.closeIdleConnections();
+    await Promise.race([ended, deadline]);
+    own?.closeAllConnections();
+    await api.close();
+    await closing();
+  }
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (this.#sseDoor.serves(pathOf(request))) void this.#sseDoor.handle(request, response);
+    else this.#parts.api.handle(request, response);
+  };
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (this.#webSocketDoor.serves(pathOf(request))) {
+      void this.#webSocketDoor.upgrade(request, socket, head);
+      return;
+    }
+    socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  };
+}
+
+function pathOf(request: IncomingMessage): string {
+  const url = request.url ?? '/';
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+/** Whether a request to a shared server is ours; then its prefix is taken off. */
+function takeOver(request: IncomingMessage, prefix: string): boolean {
+  const path = pathOf(request);
+  if (prefix !== '') {
+    if (path !== prefix && !path.startsWith(`${prefix}/`)) return false;
+    request.url = (request.url ?? '/').slice(prefix.length);
+    if (!request.url.startsWith('/')) request.url = `/${request.url}`;
+    return true;
+  }
+  return OWN_PATHS.some((own) => path === own || path.startsWith(`${own}/`));
+}

@@ -1,0 +1,559 @@
+import {
+  type ClientMessage,
+  CODE_TABLE,
+  type CodeName,
+  checkClientMessage,
+  findPatternProblem,
+  formatPosition,
+  type Limits,
+  type MessageId,
+  MillraceError,
+  type PublishMessage,
+  parseFilter,
+  type ServerMessage,
+  type SubscribeMessage,
+} from '@millrace/protocol';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { Clock } from '../clock.ts';
+import type { Dialect } from '../hub/dialect.ts';
+import type { Hub, Start } from '../hub/hub.ts';
+import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
+import type { Subscriber } from '../hub/subscriber.ts';
+import type { Publisher } from './publisher.ts';
+import type { SessionSocket } from './session-socket.ts';
+import { parseSince } from './since.ts';
+import type { Timed, TimingWheel } from './timing-wheel.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export type DoorName = 'websocket' | 'bare' | 'sse';
+
+/** Times in ms. */
+export interface SessionTimes {
+  /** From the upgrade to a valid token. */
+  readonly authTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly idleTimeoutMs: number;
+  readonly lifetimeMs: number;
+}
+
+/** What all sessions of a server share. */
+export interface SessionHost {
+  readonly hub: Hub;
+  readonly publisher: Publisher;
+  readonly authenticator: Authenticator;
+  readonly clock: Clock;
+  readonly wheel: TimingWheel;
+  readonly limits: Limits;
+  readonly times: SessionTimes;
+  onClosed(session: Session, code: number): void;
+  onError(error: unknown, doing: string): void;
+}
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly door: DoorName;
+  readonly dialect: Dialect;
+  readonly socket: SessionSocket;
+  /** Turns what came from the socket into an object; throws a `MillraceError`. */
+  readonly decode: (data: Buffer, isBinary: boolean) => Record<string, unknown>;
+  /** The name of the protocol that `welcome` confirms. */
+  readonly protocol: string;
+  /** Called once when the session is open: for doors whose URL says what the client wants. */
+  readonly opened?: ((session: Session) => Promise<void>) | undefined;
+}
+
+type State =
+  | {
+      readonly kind: 'authenticating';
+      readonly deadlineMs: number;
+      readonly early: (readonly [Buffer, boolean])[];
+    }
+  | { readonly kind: 'open'; readonly identity: Identity; readonly subscriber: Subscriber }
+  | { readonly kind: 'draining'; readonly identity: Identity; readonly subscriber: Subscriber }
+  | { readonly kind: 'closed'; readonly code: number };
+
+/** Messages that may arrive while a token is being checked. */
+const MAX_EARLY = 64;
+
+/** Publications of one session under way beyond which its socket is not read, and below which it is again. */
+const MAX_PUBLISHING = 1024;
+
+/** One connected client, whatever its door: who it is, what it may do, how fast, and how far it has read. */
+export class Session implements Timed {
+  readonly id: string;
+  readonly door: DoorName;
+  /** Milliseconds since the Unix epoch. */
+  readonly connectedAt: number;
+  received = 0;
+  readonly #options: SessionOptions;
+  readonly #host: SessionHost;
+  #state: State;
+  #bucket: TokenBucket | undefined;
+  /** Monotonic ms. */
+  #heardMs: number;
+  #lifetimeEndMs: number;
+  #verifying = false;
+  #publishing = 0;
+  #paused = false;
+  #onIdle: (() => void) | undefined;
+  /** Subscribing and unsubscribing happen one after the other. */
+  #control: Promise<void> | undefined;
+  #toldCursor = '';
+
+  constructor(options: SessionOptions, host: SessionHost) {
+    this.id = options.id;
+    this.door = options.door;
+    this.#options = options;
+    this.#host = host;
+    this.connectedAt = host.clock.now();
+    const now = host.clock.monotonic();
+    this.#heardMs = now;
+    this.#lifetimeEndMs = now + host.times.lifetimeMs;
+    this.#bucket = undefined;
+    this.#onIdle = undefined;
+    this.#control = undefined;
+    this.#state = { kind: 'authenticating', deadlineMs: now + host.times.authTimeoutMs, early: [] };
+    host.wheel.add(this, now + Math.min(host.times.authTimeoutMs, host.times.heartbeatMs));
+  }
+
+  get state(): State['kind'] | 'lagging' {
+    if (this.#state.kind === 'open' && this.#state.subscriber.lagging) return 'lagging';
+    return this.#state.kind;
+  }
+
+  get identity(): Identity | undefined {
+    return this.#state.kind === 'open' || this.#state.kind === 'draining' ? this.#state.identity : undefined;
+  }
+
+  get subscriptions(): readonly string[] {
+    return this.#subscriber?.subscriptions.map(({ name }) => name) ?? [];
+  }
+
+  get remoteAddress(): string {
+    return this.#options.socket.remoteAddress;
+  }
+
+  /** When the client was last heard, in ms since the Unix epoch. */
+  get lastActivity(): number {
+    const { clock } = this.#host;
+    return Math.round(clock.now() - (clock.monotonic() - this.#heardMs));
+  }
+
+  get #subscriber(): Subscriber | undefined {
+    return this.#state.kind === 'open' || this.#state.kind === 'draining'
+      ? this.#state.subscriber
+      : undefined;
+  }
+
+  /** Opens the session for an identity whose token came with the upgrade. */
+  async open(identity: Identity): Promise<void> {
+    const { hub } = this.#host;
+    const { dialect, socket } = this.#options;
+    const subscriber = await hub.attach(identity.entityId, dialect, socket);
+    if (this.#state.kind !== 'authenticating') {
+      hub.detach(subscriber);
+      return;
+    }
+    const { early } = this.#state;
+    this.#become(identity, subscriber);
+    this.#welcome(identity, subscriber);
+    const { opened } = this.#options;
+    if (opened !== undefined) this.#inOrder(undefined, () => opened(this));
+    for (const [data, isBinary] of early) this.receive(data, isBinary);
+  }
+
+  /** Takes one message. */
+  receive(data: Buffer, isBinary: boolean): void {
+    if (this.#state.kind === 'closed') return;
+    const now = this.#host.clock.monotonic();
+    this.#heardMs = now;
+    this.received++;
+    if (this.#state.kind === 'authenticating' && this.#verifying) {
+      if (this.#state.early.length < MAX_EARLY) this.#state.early.push([data, isBinary]);
+      else this.end('abuse', 'too many messages before authentication');
+      return;
+    }
+    let id: MessageId | undefined;
+    try {
+      this.#limitRate(now);
+      const value = this.#options.decode(data, isBinary);
+      id = idOf(value);
+      this.#handle(checkClientMessage(value));
+    } catch (error) {
+      this.#fail(id, error);
+    }
+  }
+
+  /** The peer gave a sign of life. */
+  heard(): void {
+    this.#heardMs = this.#host.clock.monotonic();
+  }
+
+  /** The peer answered for bytes in flight. */
+  relieved(): void {
+    this.#subscriber?.relieved();
+  }
+
+  /** The socket is gone. */
+  socketClosed(code: number): void {
+    if (this.#state.kind === 'closed') return;
+    const subscriber = this.#subscriber;
+    this.#state = { kind: 'closed', code };
+    if (subscriber !== undefined) this.#host.hub.detach(subscriber);
+    this.#host.onClosed(this, code);
+  }
+
+  /** Closes with a code of the table, after what was written. */
+  end(code: CodeName, reason: string): void {
+    if (this.#state.kind === 'closed') return;
+    this.#subscriber?.flush();
+    const close = CODE_TABLE[code].close ?? CODE_TABLE.internal.close ?? 4006;
+    this.#options.socket.close(close, reason);
+    this.socketClosed(close);
+  }
+
+  /** Says that the server goes away, lets publications under way finish, and closes. */
+  async drain(reason: string, retryAfterMs: number): Promise<void> {
+    if (this.#state.kind === 'open') {
+      const { identity, subscriber } = this.#state;
+      this.#state = { kind: 'draining', identity, subscriber };
+      subscriber.tell({ type: 'closing', code: 'draining', reason, retryAfterMs });
+      if (this.#publishing > 0) {
+        await new Promise<void>((resolve) => {
+          this.#onIdle = resolve;
+        });
+      }
+    }
+    this.end('draining', reason);
+  }
+
+  /** Subscribes to what the door has checked; `announce` says whether the client is told `subscribed`. */
+  async subscribe(
+    selection: Selection,
+    start: Start,
+    options: { announce: boolean; id?: MessageId },
+  ): Promise<void> {
+    if (this.#state.kind !== 'open') return;
+    const { identity, subscriber } = this.#state;
+    const patterns = selection.kind === 'topic' ? [selection.topic] : selection.patterns;
+    for (const pattern of patterns) {
+      if (identity.permissions.maySubscribe(pattern)) continue;
+      throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
+    }
+    await this.#host.hub.subscribe(subscriber, selection, start, (opened) => {
+      if (!options.announce) return;
+      const { position, sealed, ...rest } = opened;
+      subscriber.tell({
+        type: 'subscribed',
+        ...(options.id !== undefined && { id: options.id }),
+        topic: selectionName(selection),
+        ...(position !== undefined && { position: formatPosition(position) }),
+        ...rest,
+        ...(sealed && { sealed: true }),
+      });
+    });
+  }
+
+  onDue(now: number): number | undefined {
+    const { times } = this.#host;
+    if (this.#state.kind === 'closed') return undefined;
+    if (this.#state.kind === 'authenticating') {
+      if (now < this.#state.deadlineMs) return this.#state.deadlineMs;
+      this.end('auth-timeout', 'no valid token came in time');
+      return undefined;
+    }
+    const silentMs = now - this.#heardMs;
+    if (this.#state.identity.expiresAt <= this.#host.clock.now())
+      this.end('token-expired', 'the token has expired');
+    else if (now >= this.#lifetimeEndMs)
+      this.end('session-expired', 'the session reached its longest lifetime');
+    else if (silentMs >= times.idleTimeoutMs) this.end('heartbeat-timeout', 'nothing was heard for too long');
+    else {
+      if (silentMs >= times.heartbeatMs) {
+        this.#options.socket.ping();
+        this.#tellPosition(this.#state.subscriber);
+      }
+      return this.#nextDue(now, this.#state.identity);
+    }
+    return undefined;
+  }
+
+  #nextDue(now: number, identity: Identity): number {
+    const { clock, times } = this.#host;
+    const expiresMs = now + identity.expiresAt - clock.now();
+    return Math.min(
+      now + times.heartbeatMs,
+      this.#heardMs + times.idleTimeoutMs,
+      this.#lifetimeEndMs,
+      expiresMs,
+    );
+  }
+
+  #become(identity: Identity, subscriber: Subscriber): void {
+    const { limits, clock, wheel } = this.#host;
+    const exempt = identity.roles.includes('publisher') || identity.roles.includes('admin');
+    const now = clock.monotonic();
+    this.#bucket = exempt
+      ? undefined
+      : (this.#bucket ??
+        new TokenBucket({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, nowMs: now }));
+    this.#state = { kind: 'open', identity, subscriber };
+    this.#lifetimeEndMs = now + this.#host.times.lifetimeMs;
+    // A short token is due before the wheel would look again.
+    const untilExpiry = identity.expiresAt - clock.now();
+    if (untilExpiry < this.#host.times.heartbeatMs) wheel.add(new Reminder(this), now + untilExpiry);
+  }
+
+  #welcome(identity: Identity, subscriber: Subscriber): void {
+    const { clock, limits, times } = this.#host;
+    subscriber.tell({
+      type: 'welcome',
+      connectionId: this.id,
+      userId: identity.userId,
+      entityId: identity.entityId,
+      roles: identity.roles,
+      serverTime: new Date(clock.now()).toISOString(),
+      heartbeatMs: times.heartbeatMs,
+      limits,
+      protocol: this.#options.protocol,
+    });
+  }
+
+  #tellPosition(subscriber: Subscriber): void {
+    if (subscriber.subscriptions.length === 0 || !subscriber.live) return;
+    const cursor = subscriber.feed.cursor.cursorText();
+    if (cursor === this.#toldCursor) return;
+    this.#toldCursor = cursor;
+    subscriber.tell({ type: 'position', cursor });
+  }
+
+  #limitRate(now: number): void {
+    const waitMs = this.#bucket?.take(now) ?? 0;
+    if (waitMs === 0) return;
+    throw new MillraceError(
+      'rate-limited',
+      `more than ${this.#host.limits.messagesPerSecond} messages a second`,
+      {
+        details: { retryAfterMs: waitMs },
+      },
+    );
+  }
+
+  #handle(message: ClientMessage): void {
+    if (message.type === 'auth') {
+      void this.#authenticate(message.token, message.id);
+      return;
+    }
+    if (this.#state.kind === 'authenticating') {
+      throw new MillraceError('unauthorized', 'send {"type": "auth", "token": …} first');
+    }
+    switch (message.type) {
+      case 'publish':
+        this.#publish(message);
+        break;
+      case 'subscribe':
+        this.#inOrder(message.id, () => this.#subscribe(message));
+        break;
+      case 'unsubscribe':
+        this.#inOrder(message.id, () => this.#unsubscribe(message.topic, message.id));
+        break;
+      case 'ping':
+        this.#subscriber?.tell({
+          type: 'pong',
+          ...(message.id !== undefined && { id: message.id }),
+          timestamp: new Date(this.#host.clock.now()).toISOString(),
+        });
+        break;
+      case 'call':
+        throw new MillraceError('unknown-method', `there is no method "${message.method}"`);
+      case 'ack':
+        throw new MillraceError('not-supported', 'this server offers no consumers');
+    }
+  }
+
+  /** Runs after the control messages before it; without any, at once. */
+  #inOrder(id: MessageId | undefined, action: () => Promise<void> | void): void {
+    const run = async (): Promise<void> => {
+      try {
+        await action();
+      } catch (error) {
+        this.#fail(id, error);
+      }
+    };
+    const mine = this.#control === undefined ? run() : this.#control.then(run);
+    this.#control = mine;
+    void mine.then(() => {
+      if (this.#control === mine) this.#control = undefined;
+    });
+  }
+
+  async #authenticate(token: string, id: MessageId | undefined): Promise<void> {
+    const { authenticator } = this.#host;
+    this.#verifying = true;
+    try {
+      const identity = await authenticator.authenticate(token);
+      if (this.#state.kind === 'authenticating') await this.open(identity);
+      else if (this.#state.kind === 'open') this.#renew(identity, this.#state);
+    } catch (error) {
+      const known = error instanceof MillraceError ? error : undefined;
+      if (this.#state.kind !== 'authenticating') this.#fail(id, error);
+      else if (known?.code === 'token-expired') this.end('token-expired', known.message);
+      else if (known !== undefined && known.code !== 'internal') this.end('unauthorized', known.message);
+      else {
+        this.#host.onError(error, 'authenticating a session');
+        this.end('internal', 'the token could not be checked');
+      }
+    } finally {
+      this.#verifying = false;
+    }
+  }
+
+  #renew(identity: Identity, state: State & { kind: 'open' }): void {
+    if (identity.userId !== state.identity.userId || identity.entityId !== state.identity.entityId) {
+      throw new MillraceError(
+        'forbidden',
+        'the fresh token is of another user or entity; open another connection',
+      );
+    }
+    this.#become(identity, state.subscriber);
+    this.#welcome(identity, state.subscriber);
+  }
+
+  async #subscribe(message: SubscribeMessage): Promise<void> {
+    const names = message.topics ?? (message.topic === undefined ? [] : [message.topic]);
+    if (names.length === 0)
+      throw new MillraceError('bad-message', 'subscribe: "/topic" or "/topics" is missing');
+    refuseReserved(message);
+    const start = parseSince(message.since);
+    for (const name of names) {
+      try {
+        await this.#subscribeOne(name, start, message.id);
+      } catch (error) {
+        // Each topic is answered by itself.
+        this.#fail(message.id, error, { topic: name });
+      }
+    }
+  }
+
+  async #subscribeOne(name: string, start: Start, id: MessageId | undefined): Promise<void> {
+    if (this.#state.kind !== 'open') return;
+    const { subscriber } = this.#state;
+    const { limits } = this.#host;
+    const problem = findPatternProblem(name);
+    if (problem !== undefined)
+      throw new MillraceError('bad-topic', `topic ${JSON.stringify(name)} ${problem}`);
+    const isNew = subscriber.find(name) === undefined;
+    if (isNew && subscriber.subscriptions.length >= limits.maxSubscriptions) {
+      throw new MillraceError(
+        'too-many-subscriptions',
+        `a session may have ${limits.maxSubscriptions} subscriptions`,
+      );
+    }
+    await this.subscribe(selectionOf(name), start, { announce: true, ...(id !== undefined && { id }) });
+  }
+
+  #unsubscribe(topic: string, id: MessageId | undefined): void {
+    const subscriber = this.#subscriber;
+    if (subscriber === undefined) return;
+    // What was handed out before is written before the answer, and nothing after it.
+    if (!this.#host.hub.unsubscribe(subscriber, topic)) {
+      throw new MillraceError('not-subscribed', `there is no subscription to ${JSON.stringify(topic)}`);
+    }
+    const code = 'client-request';
+    subscriber.tell({
+      type: 'unsubscribed',
+      ...(id !== undefined && { id }),
+      topic,
+      code,
+      reason: 'as asked',
+    });
+  }
+
+  #publish(message: PublishMessage): void {
+    const { identity } = this;
+    if (identity === undefined) return;
+    const { data } = message;
+    const encoded = { ...message, data: JSON.stringify(data) } as unknown as Parameters<
+      Publisher['publish']
+    >[1][number];
+    if (++this.#publishing >= MAX_PUBLISHING && !this.#paused) {
+      this.#paused = true;
+      this.#options.socket.pauseReading();
+    }
+    void this.#host.publisher.publish(identity, [encoded]).then(
+      ([outcome]) => {
+        if (outcome instanceof MillraceError) this.#fail(message.id, outcome);
+        else if (message.id !== undefined)
+          this.#subscriber?.tell({ type: 'ok', id: message.id, result: outcome });
+        this.#published();
+      },
+      (error: unknown) => {
+        this.#fail(message.id, error);
+        this.#published();
+      },
+    );
+  }
+
+  #published(): void {
+    this.#publishing--;
+    if (this.#paused && this.#publishing < MAX_PUBLISHING / 2) {
+      this.#paused = false;
+      this.#options.socket.resumeReading();
+    }
+    if (this.#publishing === 0) this.#onIdle?.();
+  }
+
+  #fail(id: MessageId | undefined, error: unknown, details?: Record<string, unknown>): void {
+    let known: MillraceError;
+    if (error instanceof MillraceError) known = error;
+    else {
+      this.#host.onError(error, 'handling a message');
+      known = new MillraceError('internal', 'the server failed; its log has the cause');
+    }
+    const allDetails = { ...details, ...known.details };
+    const message: ServerMessage = {
+      type: 'error',
+      ...(id !== undefined && { id }),
+      code: known.code,
+      message: known.message,
+      retryable: known.retryable,
+      timestamp: new Date(this.#host.clock.now()).toISOString(),
+      ...(Object.keys(allDetails).length > 0 && { details: allDetails }),
+    };
+    if (this.#subscriber !== undefined) {
+      this.#subscriber.tell(message);
+      return;
+    }
+    const frame =
+      this.#state.kind === 'authenticating' ? this.#options.dialect.encodeMessage(message) : undefined;
+    if (frame !== undefined) this.#options.socket.write(frame);
+  }
+}
+
+/** Looks a session up once more before the wheel would by itself. */
+class Reminder implements Timed {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  onDue(now: number): undefined {
+    this.#session.onDue(now);
+  }
+}
+
+/** The id to repeat in the answer, even when the message turns out to be wrong otherwise. */
+function idOf({ id }: Record<string, unknown>): MessageId | undefined {
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+}
+
+function refuseReserved(message: SubscribeMessage): void {
+  if (message.filter !== undefined) parseFilter(message.filter);
+  for (const option of ['filter', 'consumer', 'batch', 'slow'] as const) {
+    if (message[option] !== undefined) {
+      throw new MillraceError('not-supported', `subscribe: this server does not offer "${option}"`);
+    }
+  }
+}
