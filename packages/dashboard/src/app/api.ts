@@ -1,0 +1,88 @@
+import type { MillraceEvent } from '@millrace/protocol';
+
+export interface TopicInfo {
+  readonly topic: string;
+  /** `epoch:offset` of the newest event. */
+  readonly position: string;
+  readonly firstOffset: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly sealed: boolean;
+  /** Of the newest event, ISO 8601. */
+  readonly timestamp?: string;
+  readonly durability: string;
+}
+
+export interface HistoryPage {
+  readonly events: readonly MillraceEvent[];
+  /** `epoch:offset` after the last of `events`. */
+  readonly position: string;
+  /** How many events follow. */
+  readonly behind: number;
+}
+
+export type HistoryQuery = { readonly last: number } | { readonly after: string; readonly limit: number };
+
+/** An answer that is not a success: `code` is a name of the protocol's table, or `unreachable`. */
+export class ApiError extends Error {
+  override readonly name: string = 'ApiError';
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, status: number, message: string) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+export interface Api {
+  topics(query: { pattern: string; limit: number }, signal?: AbortSignal): Promise<readonly TopicInfo[]>;
+  history(topic: string, query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
+}
+
+/** The part of the HTTP API that the dashboard reads. `base` is the address that the dashboard is served from. */
+export function createApi(options: { base: URL; token: string }): Api {
+  const get = async (
+    path: string,
+    query: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<unknown> => {
+    const url = new URL(`api/v1/${path}`, options.base);
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
+    const headers = { accept: 'application/json', authorization: `Bearer ${options.token}` };
+    const response = await fetch(url, { headers, signal: signal ?? null }).catch((cause: unknown) => {
+      if (signal?.aborted) throw cause;
+      throw new ApiError('unreachable', 0, 'The server does not answer.');
+    });
+    if (!response.ok) throw await errorOf(response);
+    return response.json();
+  };
+  // The server's answers follow its OpenAPI document; they are trusted here, beyond their status.
+  return {
+    topics: async (query, signal) => {
+      const answer = await get('topics', query, signal);
+      return (answer as { topics: readonly TopicInfo[] }).topics;
+    },
+    history: async (topic, query, signal) => {
+      const answer = await get(`topics/${encodeURIComponent(topic)}/events`, { ...query }, signal);
+      return answer as HistoryPage;
+    },
+  };
+}
+
+/** Reads RFC 9457 problem details; a proxy's page in between has none. */
+async function errorOf(response: Response): Promise<ApiError> {
+  const fallback = `The server answered ${response.status}.`;
+  try {
+    const problem = (await response.json()) as { code?: unknown; detail?: unknown };
+    const code = typeof problem.code === 'string' ? problem.code : 'internal';
+    return new ApiError(
+      code,
+      response.status,
+      typeof problem.detail === 'string' ? problem.detail : fallback,
+    );
+  } catch {
+    return new ApiError('internal', response.status, fallback);
+  }
+}

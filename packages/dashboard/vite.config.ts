@@ -1,0 +1,25 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig, type Plugin } from 'vite';
+
+/** sonner writes its style sheet into a <style> element; we bundle `sonner/dist/styles.css`, so that `style-src 'self'` holds. */
+const withoutInjectedStyles: Plugin = {
+  name: 'without-injected-styles',
+  transform(code, id) {
+    if (!id.includes('/sonner/')) return undefined;
+    return { code: code.replace(/^__insertCSS\(".*"\);?$/m, ''), map: null };
+  },
+};
+
+export default defineConfig({
+  // The server may stand behind any path.
+  base: './',
+  plugins: [react(), withoutInjectedStyles],
+  resolve: { conditions: ['source', 'module', 'browser', 'development|production'] },
+  build: {
+    // What has `light-dark()`; older browsers would need every colour twice.
+    target: ['chrome123', 'firefox125', 'safari17.5'],
+    // Small assets stay files: `data:` would need exceptions in a content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+});
