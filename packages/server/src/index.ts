@@ -1,5 +1,6 @@
 export { FIRST_START_KEY_FILE, firstStartKey } from './auth/first-start-key.ts';
 export { type SignTokenOptions, signToken } from './auth/sign-token.ts';
+export { signingKeyOf, usesFirstStartKey } from './auth-config.ts';
 export type * from './clock.ts';
 export { systemClock } from './clock.ts';
 export {
@@ -15,3 +16,10 @@ export {
 export { CONFIG_OPTIONS, CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from './config-options.ts';
 export { type Duration, durationMs, parseDuration } from './duration.ts';
 export type * from './engine/engine.ts';
+export {
+  createServer,
+  type Listening,
+  type MillraceServer,
+  type PublishOptions,
+  type ServerOptions,
+} from './server.ts';

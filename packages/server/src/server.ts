@@ -120,7 +120,13 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     authenticator,
     clock,
     wheel,
-    limits,
+    limits: {
+      maxMessageBytes: limits.maxMessageBytes,
+      maxJsonDepth: limits.maxJsonDepth,
+      maxSubscriptions: limits.maxSubscriptions,
+      messagesPerSecond: limits.messagesPerSecond,
+      messageBurst: limits.messageBurst,
+    },
     times: {
       authTimeoutMs: durationMs(limits.authTimeout),
       heartbeatMs: durationMs(limits.heartbeat),
