@@ -1,6 +1,7 @@
 import type { Cursor } from '@millrace/protocol';
 import { describeEngineContract, ManualClock, NotificationBus } from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
+import { systemTurns } from '../clock.ts';
 import type { AppendRequest, Engine, EngineSlot, Retention } from './engine.ts';
 import { createEnginePair } from './engine-pair.ts';
 import type { CommittedBatch } from './ledger.ts';
@@ -21,6 +22,7 @@ function openPair({ retention = () => ({}), forgetAfterMs, slotOf = bySegment }:
   const open = (slot: EngineSlot) =>
     createMemoryEngine({
       clock,
+      turns: systemTurns,
       slot,
       retention,
       bus: bus.relay,

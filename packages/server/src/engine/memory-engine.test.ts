@@ -1,4 +1,5 @@
 import { describeEngineContract, ManualClock, NotificationBus } from '@millrace/testkit';
+import { systemTurns } from '../clock.ts';
 import type { CommittedBatch } from './ledger.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 
@@ -8,6 +9,7 @@ describeEngineContract('the memory engine', async ({ retention = () => ({}), for
   const errors: unknown[] = [];
   const engine = createMemoryEngine({
     clock,
+    turns: systemTurns,
     retention,
     bus: bus.relay,
     onError: (error) => errors.push(error),

@@ -1,5 +1,5 @@
 import { type Cursor, IDEMPOTENCY_WINDOW_MS, MillraceError, type Position } from '@millrace/protocol';
-import { type Clock, systemTurns, type Timer, type Turns } from '../clock.ts';
+import type { Clock, Timer, Turns } from '../clock.ts';
 import { ConsumerTable } from './consumers.ts';
 import type {
   AppendRequest,
@@ -30,8 +30,8 @@ import type { TopicState } from './topic-state.ts';
 
 export interface MemoryEngineOptions {
   readonly clock: Clock;
-  /** When followers are called; by default the event loop's next turn. */
-  readonly turns?: Turns;
+  /** When followers are called. */
+  readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string) => Retention;
   /** Which place the engine takes in cursors. `live` when missing. */
@@ -74,7 +74,7 @@ class MemoryEngine implements Engine {
   #closed = false;
 
   constructor(options: MemoryEngineOptions) {
-    const { clock, slot = 'live', turns = systemTurns, bus, onError } = options;
+    const { clock, slot = 'live', turns, bus, onError } = options;
     this.#clock = clock;
     this.#retention = options.retention;
     this.#sweepIntervalMs = options.sweepIntervalMs ?? 1000;
