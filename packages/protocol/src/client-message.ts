@@ -150,12 +150,13 @@ const checks = new Map<string, Check>(
   ]),
 );
 
-type ShapeError = ReturnType<Check['Errors']>[number];
+/** What a compiled check of TypeBox finds wrong. */
+export type ShapeError = ReturnType<Check['Errors']>[number];
 
 const UNION = /^(.*?)\/anyOf\/\d+/;
 
 /** Where the first thing wrong stands, as a JSON pointer, and what it is, as the end of a sentence. */
-function describeErrors(errors: readonly ShapeError[]): { path: string; problem: string } {
+export function describeShapeErrors(errors: readonly ShapeError[]): { path: string; problem: string } {
   const [first] = errors;
   if (first === undefined) return { path: '', problem: 'is not valid' };
   // Of a union every member complains; what the sender wants to know is that none of them fits.
@@ -187,7 +188,7 @@ export function checkClientMessage(value: Record<string, unknown>): ClientMessag
     throw new MillraceError('unknown-type', `unknown message type ${JSON.stringify(type.slice(0, 64))}`);
   }
   if (!check.Check(value)) {
-    const { path, problem } = describeErrors(check.Errors(value));
+    const { path, problem } = describeShapeErrors(check.Errors(value));
     throw new MillraceError('bad-message', `${type}: "${path}" ${problem}`, { details: { path } });
   }
   // The compiled check has just established the shape that `type` names.

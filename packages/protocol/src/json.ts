@@ -5,13 +5,16 @@ import { MillraceError } from './codes.ts';
  * what is wrong and where.
  */
 export function parseJsonObject(text: string, maxDepth: number): Record<string, unknown> {
-  let value: unknown;
+  return checkObject(parseJson(text), maxDepth);
+}
+
+/** Parses any JSON value from outside, which {@link checkValue} still has to pass. Throws a `MillraceError` (`bad-json`). */
+export function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new MillraceError('bad-json', `the message is not JSON: ${describeSyntaxError(error as Error)}`);
   }
-  return checkObject(value, maxDepth);
 }
 
 /** What `JSON.parse` says, without its quotation of the text, which may hold a token. */
