@@ -227,6 +227,8 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
   #endWhenDrained(): void {
     const outcome = this.#outcome;
     if (outcome === undefined || this.#ended || this.#buffer.length > 0) return;
+    // A loop that has its last event ends when it asks for another, so that it is done with the last by then.
+    if (this.#iterating && this.#waiters.length === 0 && outcome.name !== 'closed') return;
     this.#ended = true;
     if (outcome.name === 'sealed') this.#emitter.emit('sealed', { topic: this.topic });
     if (outcome.name === 'failed') this.#emitter.emit('error', outcome.error);

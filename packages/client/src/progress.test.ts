@@ -1,0 +1,104 @@
+import type { EventMessage, SubscribedMessage } from '@millrace/protocol';
+import { expect, test } from 'vitest';
+import { MAX_PLACES, Progress } from './progress.ts';
+
+const event = (topic: string, offset: number, epoch = 'e'): EventMessage => {
+  return {
+    type: 'event',
+    topic,
+    event: 'x',
+    id: `${topic}-${offset}`,
+    offset,
+    epoch,
+    timestamp: '',
+    data: null,
+  };
+};
+const subscribed = (over: Partial<SubscribedMessage>): SubscribedMessage => {
+  return { type: 'subscribed', topic: 't', cursor: 'd1.1', replayed: 0, ...over };
+};
+
+test('[REC-2] a topic resumes after its last event, whose id proves that it is the same log', () => {
+  const progress = new Progress('t', 'earliest');
+  expect(progress.resume).toBe('earliest');
+  progress.subscribed(subscribed({ position: 'e:2', replayed: 2, recovered: true }));
+  expect(progress.resume).toBe('earliest');
+  expect(progress.accept(event('t', 1))).toBe(true);
+  expect(progress.resume).toEqual({ epoch: 'e', offset: 1, id: 't-1' });
+});
+
+test('[SUB-2] a topic that begins now resumes from the head it was told', () => {
+  const progress = new Progress('t', undefined);
+  progress.subscribed(subscribed({ position: 'e:0' }));
+  expect(progress.resume).toBe('e:0');
+});
+
+test('a repeat is not accepted, nor moves the reader back', () => {
+  const progress = new Progress('t', 'earliest');
+  expect([1, 2, 2, 1, 3].map((offset) => progress.accept(event('t', offset)))).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+  ]);
+  expect(progress.position).toBe('e:3');
+});
+
+test('[SUB-9] events of a new epoch are new', () => {
+  const progress = new Progress('t', 'earliest');
+  progress.accept(event('t', 7));
+  expect(progress.accept(event('t', 1, 'f'))).toBe(true);
+  expect(progress.position).toBe('f:1');
+});
+
+test('[REC-3] [SUB-3] a pattern resumes from the cursor behind its replay only when the replay has been read', () => {
+  const progress = new Progress('t.*', 'd1.0');
+  progress.subscribed(subscribed({ topic: 't.*', cursor: 'd1.2', replayed: 2, recovered: true }));
+  progress.accept(event('t.a', 1));
+  expect(progress.resume).toBe('d1.0');
+  progress.accept(event('t.b', 1));
+  expect(progress.resume).toBe('d1.2');
+});
+
+test('[HB-4] a pattern drops what a cursor repeats, across two cursors, since one may be older than what came before it', () => {
+  const progress = new Progress('t.*', undefined);
+  progress.subscribed(subscribed({ topic: 't.*', cursor: 'd1.0' }));
+  progress.accept(event('t.a', 1));
+  expect(progress.moved({ type: 'position', cursor: 'd1.1' })).toBe(true);
+  expect(progress.accept(event('t.a', 1))).toBe(false);
+  expect(progress.resume).toBe('d1.1');
+});
+
+test('a pattern remembers a bounded number of topics', () => {
+  const progress = new Progress('t.*', undefined);
+  for (let i = 0; i <= MAX_PLACES * 2; i++) progress.accept(event(`t.${i}`, 1));
+  expect(progress.accept(event(`t.${MAX_PLACES * 2}`, 1))).toBe(false);
+  expect(progress.accept(event('t.0', 1))).toBe(true);
+});
+
+test('[REC-1] what could not be recovered is a gap, and reading goes on from the head', () => {
+  const progress = new Progress('t', 'e:1');
+  progress.accept(event('t', 5));
+  const gap = progress.subscribed(subscribed({ position: 'f:3', recovered: false, reason: 'epoch' }));
+  expect(gap).toEqual({ topic: 't', reason: 'epoch' });
+  expect(progress.resume).toBe('f:3');
+});
+
+test('[REC-8] events dropped from a replay count as read', () => {
+  const progress = new Progress('t.*', 'earliest');
+  progress.subscribed(subscribed({ topic: 't.*', cursor: 'd1.9', replayed: 3, recovered: true }));
+  progress.accept(event('t.a', 1));
+  progress.dropped({ type: 'dropped', topic: 't.a', from: 2, to: 3, count: 2, reason: 'expired' });
+  expect(progress.resume).toBe('d1.9');
+  expect(progress.accept(event('t.a', 3))).toBe(false);
+});
+
+test('a replay whose rest nobody can count ends with the next cursor', () => {
+  const progress = new Progress('t.*', 'earliest');
+  progress.subscribed(subscribed({ topic: 't.*', cursor: 'd1.9', replayed: 3, recovered: true }));
+  expect(progress.moved({ type: 'position', cursor: 'd1.10' })).toBe(false);
+  progress.dropped({ type: 'dropped', topic: 't.*', reason: 'expired' });
+  expect(progress.moved({ type: 'position', cursor: 'd1.11' })).toBe(true);
+  expect(progress.live).toBe(true);
+});

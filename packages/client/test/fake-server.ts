@@ -1,0 +1,266 @@
+import {
+  type ClientMessage,
+  type CodeName,
+  DEFAULT_LIMITS,
+  type EventMessage,
+  hasWildcard,
+  type Limits,
+  MillraceError,
+  matchesPattern,
+  type PublishMessage,
+  type PublishResult,
+  parsePosition,
+  type ServerMessage,
+  type Since,
+} from '@millrace/protocol';
+import type { FakePlatform, FakeSocket } from './fake-platform.ts';
+
+export interface Stored {
+  readonly seq: number;
+  readonly event: EventMessage;
+}
+
+interface Session {
+  readonly socket: FakeSocket;
+  readonly topics: Set<string>;
+  token: string | undefined;
+}
+
+const CURSOR = /^d1\.(\d+)$/;
+
+/** As much of a server as the SDK can notice: one log in memory, spoken to over fake sockets. */
+export class FakeServer {
+  readonly sessions = new Set<Session>();
+  /** Tokens in the order in which they were presented. */
+  readonly tokens: string[] = [];
+  limits: Limits = DEFAULT_LIMITS;
+  roles: readonly string[] = ['publisher'];
+  needsToken = false;
+  /** Refuses the next publications with these codes, one after the other. */
+  readonly refusals: { code: CodeName; details?: Record<string, unknown> }[] = [];
+  /** Stores publications but keeps the answer. */
+  mute = false;
+  readonly refuseSubscribe = new Map<string, CodeName>();
+  readonly #platform: FakePlatform;
+  readonly log: Stored[] = [];
+  readonly #heads = new Map<string, { epoch: string; offset: number; sealed: boolean }>();
+  readonly #trimmed = new Map<string, number>();
+  readonly #results = new Map<string, PublishResult>();
+  #trimmedSeq = 0;
+  #seq = 0;
+
+  constructor(platform: FakePlatform) {
+    this.#platform = platform;
+    this.start();
+  }
+
+  start(): void {
+    this.#platform.onSocket = (socket) => this.#accept(socket);
+  }
+
+  /** Answers no attempt any more; what is connected is cut. */
+  stop(): void {
+    this.#platform.onSocket = (socket) => socket.pushClose(1006);
+    for (const { socket } of [...this.sessions]) socket.cut();
+  }
+
+  cutAll(): void {
+    for (const { socket } of [...this.sessions]) socket.cut();
+  }
+
+  get cursor(): string {
+    return `d1.${this.#seq}`;
+  }
+
+  send(message: ServerMessage | object): void {
+    for (const { socket } of this.sessions) socket.push(message);
+  }
+
+  append(topic: string, data: unknown, more: Partial<PublishMessage> = {}): PublishResult {
+    return this.#append({ type: 'publish', topic, event: 'test', data, ...more });
+  }
+
+  eventsOf(topic: string): EventMessage[] {
+    return this.log.filter(({ event }) => event.topic === topic).map(({ event }) => event);
+  }
+
+  /** Retention removes a topic's events up to an offset. */
+  trim(topic: string, upTo: number): void {
+    this.#trimmed.set(topic, upTo);
+    const last = this.log.findLast(({ event }) => event.topic === topic && event.offset <= upTo);
+    this.#trimmedSeq = Math.max(this.#trimmedSeq, last?.seq ?? 0);
+  }
+
+  /** The topic is deleted, and written anew in another epoch. */
+  recreate(topic: string): void {
+    const epoch = `${this.#head(topic).epoch}x`;
+    this.#heads.set(topic, { epoch, offset: 0, sealed: false });
+  }
+
+  #accept(socket: FakeSocket): void {
+    const session: Session = { socket, topics: new Set(), token: undefined };
+    this.sessions.add(session);
+    socket.accept({
+      message: (text) => this.#receive(session, JSON.parse(text) as ClientMessage),
+      closed: () => this.sessions.delete(session),
+    });
+    if (!this.needsToken) this.#welcome(session);
+  }
+
+  #welcome({ socket }: Session): void {
+    socket.push({
+      type: 'welcome',
+      connectionId: `k${this.#platform.sockets.length}`,
+      userId: 'ada',
+      entityId: 'default',
+      roles: this.roles,
+      serverTime: new Date(this.#platform.now()).toISOString(),
+      heartbeatMs: 30_000,
+      limits: this.limits,
+      protocol: 'millrace.v1.json',
+    });
+  }
+
+  #receive(session: Session, message: ClientMessage): void {
+    const { socket } = session;
+    switch (message.type) {
+      case 'auth':
+        this.tokens.push(message.token);
+        session.token = message.token;
+        if (message.token === 'forged') socket.pushClose(4501, 'the signature is wrong');
+        else if (message.token === 'expired') socket.pushClose(4003, 'the token expired');
+        else this.#welcome(session);
+        break;
+      case 'subscribe':
+        this.#subscribe(session, message);
+        break;
+      case 'unsubscribe':
+        session.topics.delete(message.topic);
+        socket.push({
+          type: 'unsubscribed',
+          id: message.id,
+          topic: message.topic,
+          code: 'client-request',
+          reason: '',
+        });
+        break;
+      case 'publish':
+        this.#publish(session, message);
+        break;
+      case 'ping':
+        socket.push({ type: 'pong', id: message.id, timestamp: this.#now() });
+        break;
+      default:
+        this.#refuse(session, message.id, 'not-supported');
+    }
+  }
+
+  #refuse({ socket }: Session, id: unknown, code: CodeName, details?: Record<string, unknown>): void {
+    const { retryable } = new MillraceError(code, code);
+    socket.push({
+      type: 'error',
+      id,
+      code,
+      message: `refused: ${code}`,
+      retryable,
+      timestamp: this.#now(),
+      details,
+    });
+  }
+
+  #publish(session: Session, message: PublishMessage): void {
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) {
+      this.#refuse(session, message.id, refusal.code, refusal.details);
+      return;
+    }
+    const result = this.#append(message);
+    if (!this.mute) session.socket.push({ type: 'ok', id: message.id, result });
+  }
+
+  #head(topic: string): { epoch: string; offset: number; sealed: boolean } {
+    return this.#heads.get(topic) ?? { epoch: 'e1', offset: 0, sealed: false };
+  }
+
+  #append({ topic, event, data, idempotencyKey, seal }: PublishMessage): PublishResult {
+    const known = this.#results.get(`${topic} ${idempotencyKey}`);
+    if (idempotencyKey !== undefined && known !== undefined) return { ...known, duplicate: true };
+    const { epoch, offset: before } = this.#head(topic);
+    const offset = before + 1;
+    const id = `${epoch}-${topic}-${offset}`;
+    const timestamp = this.#now();
+    const sealed = seal === true ? { sealed: true as const } : {};
+    const stored: EventMessage = {
+      type: 'event',
+      topic,
+      event,
+      id,
+      offset,
+      epoch,
+      timestamp,
+      data,
+      ...sealed,
+    };
+    this.#heads.set(topic, { epoch, offset, sealed: seal === true });
+    this.log.push({ seq: ++this.#seq, event: stored });
+    const result = { topic, id, offset, epoch, timestamp };
+    this.#results.set(`${topic} ${idempotencyKey}`, result);
+    for (const { topics, socket } of this.sessions) {
+      if ([...topics].some((pattern) => matchesPattern(pattern, topic))) socket.push(stored);
+    }
+    return result;
+  }
+
+  #subscribe(
+    session: Session,
+    { id, topic = '', since }: Extract<ClientMessage, { type: 'subscribe' }>,
+  ): void {
+    const refusal = this.refuseSubscribe.get(topic);
+    if (refusal !== undefined) {
+      this.#refuse(session, id, refusal);
+      return;
+    }
+    const replay = since === undefined ? [] : this.#after(topic, since);
+    const { epoch, offset, sealed } = this.#head(topic);
+    session.topics.add(topic);
+    session.socket.push({
+      type: 'subscribed',
+      id,
+      topic,
+      cursor: this.cursor,
+      replayed: Array.isArray(replay) ? replay.length : 0,
+      ...(hasWildcard(topic) ? {} : { position: `${epoch}:${offset}` }),
+      ...(since === undefined ? {} : { recovered: Array.isArray(replay) }),
+      ...(Array.isArray(replay) ? {} : { reason: replay }),
+      ...(sealed ? { sealed: true } : {}),
+    });
+    if (Array.isArray(replay)) for (const event of replay) session.socket.push(event);
+  }
+
+  #after(topic: string, since: Since): EventMessage[] | 'expired' | 'epoch' {
+    const matching = this.log.filter(({ event }) => {
+      return matchesPattern(topic, event.topic) && event.offset > (this.#trimmed.get(event.topic) ?? 0);
+    });
+    const events = matching.map(({ event }) => event);
+    if (since === 'earliest') return events;
+    if (typeof since === 'object' && 'last' in since) return events.slice(-since.last);
+    if (typeof since === 'object' && 'time' in since)
+      return events.filter(({ timestamp }) => timestamp >= since.time);
+    const cursor = typeof since === 'string' ? CURSOR.exec(since) : null;
+    if (cursor !== null) {
+      const seq = Number(cursor[1]);
+      if (seq < this.#trimmedSeq) return 'expired';
+      return matching.filter((stored) => stored.seq > seq).map(({ event }) => event);
+    }
+    const position = typeof since === 'string' ? parsePosition(since) : since;
+    if (position === undefined || !('epoch' in position))
+      throw new Error(`bad position ${JSON.stringify(since)}`);
+    if (position.epoch !== this.#head(topic).epoch) return 'epoch';
+    if (position.offset < (this.#trimmed.get(topic) ?? 0)) return 'expired';
+    return events.filter(({ offset }) => offset > position.offset);
+  }
+
+  #now(): string {
+    return new Date(this.#platform.now()).toISOString();
+  }
+}
