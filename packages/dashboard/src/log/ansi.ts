@@ -87,13 +87,10 @@ export function ansiSpans(style: string, text: string): readonly AnsiSpan[] {
 }
 
 function spanOf(entry: Anser.AnserJsonEntry): AnsiSpan {
-  const isReversed = entry.decorations.includes('reverse');
-  const [fg, bg] = isReversed ? [entry.bg, entry.fg] : [entry.fg, entry.bg];
-  const [fgTrue, bgTrue] = isReversed
-    ? [entry.bg_truecolor, entry.fg_truecolor]
-    : [entry.fg_truecolor, entry.bg_truecolor];
-  const color = ownColor(fg, fgTrue);
-  const background = ownColor(bg, bgTrue);
+  // The parser has swapped text and ground already where the program asked for it (SGR 7).
+  const { fg, bg } = entry;
+  const color = ownColor(fg, entry.fg_truecolor);
+  const background = ownColor(bg, entry.bg_truecolor);
   const classes = entry.decorations.map((name) => `ansi-${name}`);
   if (fg && color === undefined) classes.push(`${fg}-fg`);
   if (bg && background === undefined) classes.push(`${bg}-bg`);
