@@ -17,6 +17,7 @@ const SWEPT_WITH_COMMIT = 256;
 /** Events deleted at once when there is nothing else to do: about a millisecond. */
 const SWEPT_WHEN_IDLE = 500;
 const KEYS_SWEPT = 1000;
+const RESERVE_PAGES = 64;
 const KEY_WIDTH = 6;
 
 /** Runs commits against the data file, one transaction each. */
@@ -26,6 +27,9 @@ export class CommitWriter {
   readonly #commit: StatementSync;
   readonly #progress: StatementSync;
   readonly #inserts: readonly StatementSync[];
+  /** 0 for no bound. */
+  readonly #maxPages: number;
+  #pagesAllowed = 0;
   readonly #sweeper: Sweeper;
   readonly #keySweeper: KeySweeper;
   #lastCommit: number;
@@ -41,6 +45,7 @@ export class CommitWriter {
       database.exec(`PRAGMA max_page_count = ${Math.ceil(options.maxBytes / pragma(database, 'page_size'))}`);
     }
     this.#database = database;
+    this.#maxPages = Math.ceil(options.maxBytes / pragma(database, 'page_size'));
     this.#begin = database.prepare('BEGIN IMMEDIATE');
     this.#commit = database.prepare('COMMIT');
     this.#progress = database.prepare('UPDATE progress SET commits = ?');
@@ -67,6 +72,7 @@ export class CommitWriter {
     }
     let committing = false;
     try {
+      this.#allowPages(writes.event === undefined ? RESERVE_PAGES : 0);
       this.#begin.run();
       const rows = this.#write(writes);
       this.#progress.run(number);
@@ -91,6 +97,7 @@ export class CommitWriter {
   /** Deletes a part of what has to go. A failure is left for the next commit to meet and to report. */
   tidyUp(): void {
     try {
+      this.#allowPages(RESERVE_PAGES);
       this.#begin.run();
       const swept = this.#sweeper.idle ? undefined : this.#sweeper.sweep(SWEPT_WHEN_IDLE);
       const keys = this.#keySweeper.idle(this.#now)
@@ -128,12 +135,21 @@ export class CommitWriter {
     for (let at = 1; at < keys.length; at += KEY_WIDTH) this.#keySweeper.added(keys[at] as number);
   }
 
+  /** Bounds the file, with some room above for what makes room: deleting, too, may need a page before it frees one. */
+  #allowPages(reserve: number): void {
+    const allowed = this.#maxPages + reserve;
+    if (this.#maxPages === 0 || this.#pagesAllowed === allowed) return;
+    this.#database.exec(`PRAGMA max_page_count = ${allowed}`);
+    this.#pagesAllowed = allowed;
+  }
+
   #fail(error: unknown, committing: boolean): WriterReply {
     const { message } = error as Error;
     const rolledBack = this.#rollBack();
     if (isFull(error)) {
       // What the log holds beyond the main file may be all the room that there is.
       this.#checkpoint();
+      this.#stuck = false;
       return { type: 'failed', outcome: 'full', message };
     }
     return { type: 'failed', outcome: committing || !rolledBack ? 'unknown' : 'aborted', message };

@@ -127,23 +127,24 @@ export class Committer {
     });
   }
 
-  /** Commits what waits, then ends the writer. */
+  /** Commits what waits; nothing more is taken. */
+  async drain(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    if (this.#waiting.length === 0 && this.#underWay.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+      this.#schedule();
+    });
+  }
+
+  /** Ends the writer; {@link drain} comes first. */
   async close(): Promise<void> {
-    if (this.#state === 'closing' || this.#state === 'closed') return;
-    this.#reopening?.cancel();
-    if (this.#state === 'open') {
-      this.#state = 'closing';
-      if (this.#waiting.length > 0 || this.#underWay.length > 0) {
-        await new Promise<void>((resolve) => {
-          this.#onDrained = resolve;
-          this.#schedule();
-        });
-      }
-      await this.#writer.request({ type: 'close' }).catch(this.#options.onError);
-    }
+    if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#reopening?.cancel();
     this.#refuseWaiting(CLOSED);
+    await this.#writer.request({ type: 'close' }).catch(() => {});
     await this.#writer.terminate();
   }
 

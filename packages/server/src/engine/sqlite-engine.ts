@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import { type Cursor, IDEMPOTENCY_WINDOW_MS, MillraceError } from '@millrace/protocol';
 import { type Clock, systemTurns, type Turns } from '../clock.ts';
 import { ConsumerTable } from './consumers.ts';
@@ -25,7 +26,7 @@ import { LiveFeed } from './live-feed.ts';
 import { type ChangeOutcome, Committer, failureError, type WriterLink } from './sqlite-committer.ts';
 import { DurableConsumers } from './sqlite-consumers.ts';
 import type { TopicFile } from './sqlite-encoding.ts';
-import { dataFileIn, openForReading, prepareDataFile, type Synchronous } from './sqlite-file.ts';
+import { dataFileIn, prepareDataFile, readDataFile, type Synchronous } from './sqlite-file.ts';
 import { lockFolder } from './sqlite-lock.ts';
 import { LogReader } from './sqlite-log-reader.ts';
 import type { ReaderOptions } from './sqlite-reader-protocol.ts';
@@ -70,7 +71,7 @@ export async function createSqliteEngine(options: SqliteEngineOptions): Promise<
   try {
     const path = dataFileIn(options.directory);
     prepareDataFile(path, { epoch: randomBase36(6) });
-    const restored = restore(path, options.newId ?? createEventIds());
+    const restored = readDataFile(path, (database) => restore(database, options.newId ?? createEventIds()));
     const engine = new SqliteEngine(options, path, restored, lock.release);
     await engine.start();
     return engine;
@@ -86,18 +87,13 @@ interface Restored {
   readonly sweeps: readonly SweepOrder[];
 }
 
-function restore(path: string, newId: () => string): Restored {
-  const database = openForReading(path);
-  try {
-    const { value } = database.prepare("SELECT value FROM meta WHERE name = 'epoch'").get() as {
-      value: string;
-    };
-    const ledger = new Ledger<TopicFile>({ slot: 'durable', epoch: value, newId });
-    const consumers = new ConsumerTable();
-    return { ledger, consumers, sweeps: restoreLedger(database, ledger, consumers) };
-  } finally {
-    database.close();
-  }
+function restore(database: DatabaseSync, newId: () => string): Restored {
+  const { value } = database.prepare("SELECT value FROM meta WHERE name = 'epoch'").get() as {
+    value: string;
+  };
+  const ledger = new Ledger<TopicFile>({ slot: 'durable', epoch: value, newId });
+  const consumers = new ConsumerTable();
+  return { ledger, consumers, sweeps: restoreLedger(database, ledger, consumers) };
 }
 
 class SqliteEngine implements Engine {
@@ -150,7 +146,8 @@ class SqliteEngine implements Engine {
       intervalMs: options.sweepIntervalMs ?? 1000,
       forgetAfterMs: options.forgetAfterMs ?? IDEMPOTENCY_WINDOW_MS,
       trimPoints: (topics) => this.#reader.trimPoints(topics),
-      commit: (decide) => this.#committer.change(decide, { alone: false }),
+      // Alone: what makes room must not fail together with appends that find none.
+      commit: (decide) => this.#committer.change(decide, { alone: true }),
       forget: (topics) => this.#committer.change(() => this.#removal.forget(topics), { alone: true }),
       sweepLeases: () => this.#leases.sweep(),
       onError,
@@ -263,10 +260,11 @@ class SqliteEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    // Retention may wait for a commit, and the last commits may still call followers.
-    await Promise.all([this.#retention.stop(), this.#committer.close()]);
+    await Promise.all([this.#retention.stop(), this.#committer.drain()]);
     this.#feed.close();
+    // The writer's connection is the last to close: it takes the write-ahead log with it, which a reader's cannot.
     await this.#reader.close();
+    await this.#committer.close();
     this.#unlock();
   }
 

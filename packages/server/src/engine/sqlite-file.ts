@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSyn
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFileError, isDamage } from './sqlite-error.ts';
-import { APPLICATION_ID, migrate, pragma, SCHEMA_VERSION, versionOf } from './sqlite-schema.ts';
+import { APPLICATION_ID, migrate, pragma, SCHEMA_VERSION, TABLES, versionOf } from './sqlite-schema.ts';
 
 /**
  * `full`: a commit is on disk before it is acknowledged. `off`: a power cut may take acknowledged events back; for
@@ -28,13 +28,28 @@ export function prepareDataFile(path: string, firstFacts: Readonly<Record<string
     return;
   }
   checkHeader(path);
-  let database: DatabaseSync | undefined;
-  try {
-    database = openDatabase(path);
+  withDatabase(path, openDatabase, (database) => {
     checkContents(path, database);
     migrate(database);
     // Recovery may have found events in the log alone; from here on the main file has them too.
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  });
+}
+
+/** Reads from a prepared file. */
+export function readDataFile<T>(path: string, read: (database: DatabaseSync) => T): T {
+  return withDatabase(path, openForReading, read);
+}
+
+function withDatabase<T>(
+  path: string,
+  open: (path: string) => DatabaseSync,
+  use: (database: DatabaseSync) => T,
+): T {
+  let database: DatabaseSync | undefined;
+  try {
+    database = open(path);
+    return use(database);
   } catch (error) {
     if (error instanceof DataFileError) throw error;
     if (isDamage(error)) throw damaged(path, (error as Error).message, error);
@@ -93,8 +108,9 @@ function syncFolder(directory: string): void {
 
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
+const APPLICATION_ID_AT = 68;
 
-/** What SQLite itself would misread: it takes an empty file for a new database, and a foreign one for its own. */
+/** What SQLite itself would take for good: an empty file is a new database to it, and a foreign one a database. */
 function checkHeader(path: string): void {
   const header = Buffer.alloc(HEADER_BYTES);
   const file = openSync(path, 'r');
@@ -106,12 +122,12 @@ function checkHeader(path: string): void {
   }
   if (header.toString('latin1', 0, MAGIC.length) !== MAGIC)
     throw damaged(path, 'it is not a SQLite database');
+  if (header.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) {
+    throw damaged(path, 'it is the database of another program');
+  }
 }
 
 function checkContents(path: string, database: DatabaseSync): void {
-  if (pragma(database, 'application_id') !== APPLICATION_ID) {
-    throw damaged(path, 'it is the database of another program');
-  }
   const version = versionOf(database);
   if (version > SCHEMA_VERSION) {
     throw new DataFileError(
@@ -120,6 +136,9 @@ function checkContents(path: string, database: DatabaseSync): void {
       `${path} was written by a newer version of Millrace (its layout is ${version}, this version knows ${SCHEMA_VERSION}). Start that version, or point this one at another data folder.`,
     );
   }
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  const missing = TABLES.find((name) => !tables.some((table) => table.name === name));
+  if (missing !== undefined) throw damaged(path, `its table ${missing} is gone`);
   const pages = pragma(database, 'page_count');
   const pageBytes = pragma(database, 'page_size');
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)');

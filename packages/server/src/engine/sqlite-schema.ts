@@ -101,6 +101,11 @@ CREATE TABLE consumers (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Of version 1; a file that has lost one is damaged. */
+export const TABLES: readonly string[] = [...VERSION_1.matchAll(/CREATE TABLE (\w+)/g)].map(
+  ([, name = '']) => name,
+);
+
 /** `MIGRATIONS[n]` takes a file from version n to n + 1. */
 const MIGRATIONS: readonly string[] = [VERSION_1];
 

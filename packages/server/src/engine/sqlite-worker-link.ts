@@ -22,6 +22,8 @@ export class WorkerLink<Request, Reply> {
     this.#worker = new Worker(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
       name,
       workerData,
+      // The conditions under which packages resolve, for one; but how the main program came in is not the thread's.
+      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--input-type')),
     });
     this.#worker.on('message', (reply: Reply) => this.#waiting.shift()?.resolve(reply));
     this.#worker.on('error', (error) => this.#die(error));

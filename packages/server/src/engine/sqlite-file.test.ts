@@ -1,0 +1,175 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../clock.ts';
+import type { Engine } from './engine.ts';
+import { createSqliteEngine } from './sqlite-engine.ts';
+import { DataFileError } from './sqlite-error.ts';
+
+let directory: string;
+let file: string;
+const engines: Engine[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'millrace-file-'));
+  file = join(directory, 'millrace.db');
+});
+afterEach(async () => {
+  for (const engine of engines.splice(0)) await engine.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function open(): Promise<Engine> {
+  const engine = await createSqliteEngine({
+    directory,
+    clock: systemClock,
+    retention: () => ({}),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  engines.push(engine);
+  return engine;
+}
+
+async function openWithEvents(): Promise<void> {
+  const engine = await open();
+  const data = JSON.stringify('x'.repeat(500));
+  const request = { entity: 'acme', topic: 'task.a', event: 'step', data };
+  await engine.append(Array.from({ length: 200 }, () => request));
+  await engine.close();
+}
+
+async function openingError(): Promise<DataFileError> {
+  const error = await open().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof DataFileError)) throw new Error(`expected a DataFileError, got ${String(error)}`);
+  return error;
+}
+
+describe('a damaged data file', () => {
+  const damages: readonly (readonly [what: string, harm: () => Promise<void>, says: RegExp])[] = [
+    ['that is something else', () => writeFile(file, 'hello '.repeat(1000)), /not a SQLite database/],
+    ['that is empty', () => truncate(file, 0), /ends after 0 bytes/],
+    ['that ends within its header', () => truncate(file, 50), /ends after 50 bytes/],
+    [
+      'that lacks its last pages',
+      async () => truncate(file, (await stat(file)).size - 8192),
+      /ends after \d+ of \d+ bytes|malformed/,
+    ],
+    [
+      'whose first page is overwritten',
+      async () => {
+        const bytes = await readFile(file);
+        bytes.fill(0xff, 100, 4096);
+        await writeFile(file, bytes);
+      },
+      /malformed|not a database|damaged/,
+    ],
+    [
+      'that belongs to another program',
+      async () => {
+        await rm(file);
+        const other = new DatabaseSync(file);
+        other.exec('CREATE TABLE notes (text TEXT)');
+        other.close();
+      },
+      /another program/,
+    ],
+    [
+      'that lost a table',
+      async () => {
+        const database = new DatabaseSync(file);
+        database.exec('DROP TABLE keys');
+        database.close();
+      },
+      /its table keys is gone/,
+    ],
+    [
+      'that is gone, while its log is there',
+      async () => {
+        await rm(file);
+        await writeFile(`${file}-wal`, 'x');
+      },
+      /missing/,
+    ],
+  ];
+
+  test.each(damages)(
+    '%s is reported with its name and what to do, and left as it is',
+    async (_, harm, says) => {
+      await openWithEvents();
+      await harm();
+      const before = existsSync(file) ? await readFile(file) : undefined;
+      const error = await openingError();
+      expect(error).toMatchObject({ code: 'damaged', path: file });
+      expect(error.message).toMatch(says);
+      expect(error.message).toContain(file);
+      expect(error.message).toContain('Restore it from a backup');
+      expect(existsSync(file) ? await readFile(file) : undefined).toEqual(before);
+    },
+  );
+});
+
+test('a file from a newer version is refused by name', async () => {
+  await openWithEvents();
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA user_version = 99');
+  database.close();
+  const error = await openingError();
+  expect(error.code).toBe('newer');
+  expect(error.message).toMatch(/newer version of Millrace.*99/);
+});
+
+test('a folder that cannot be used is reported', async () => {
+  await writeFile(join(directory, 'blocked'), '');
+  directory = join(directory, 'blocked');
+  const error = await openingError();
+  expect(error.code).toBe('unavailable');
+  directory = join(directory, '..');
+});
+
+test('a creation that was interrupted begins again', async () => {
+  await openWithEvents();
+  await rename(file, `${file}.new`);
+  await truncate(`${file}.new`, 1000);
+  const engine = await open();
+  expect(await engine.topics('acme', '*')).toEqual([]);
+});
+
+describe('a second opener', () => {
+  test('is refused within a process, until the first has closed', async () => {
+    const first = await open();
+    expect((await openingError()).message).toMatch(/in use by another process/);
+    await first.close();
+    await open();
+  });
+
+  test('is refused across processes, until the first is gone, however it went', async () => {
+    const holder = spawn(
+      process.execPath,
+      [
+        '--conditions=source',
+        '--input-type=module',
+        '-e',
+        `import { lockFolder } from ${JSON.stringify(new URL('./sqlite-lock.ts', import.meta.url).href)};
+         lockFolder(${JSON.stringify(directory)});
+         console.log('held');
+         setInterval(() => {}, 1e6);`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    await once(holder.stdout, 'data');
+    expect((await openingError()).code).toBe('locked');
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    await open();
+  });
+});
