@@ -1,12 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
 import { type Client, createClient, type MillraceError, type TokenSource } from '@millrace/client';
 import type { Role } from '@millrace/protocol';
-import { type Config, FIRST_START_KEY_FILE, loadConfig } from '@millrace/server';
+import { type Config, loadConfig } from '@millrace/server';
 import { CliError, isRefusal } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
-import { signLocalToken } from './local-token.ts';
+import { findLocalKey, signLocalToken } from './local-token.ts';
 import { say } from './status.ts';
 
 export interface ConnectionFlags {
@@ -49,11 +48,6 @@ function tokenOf(flags: ConnectionFlags, env: NodeJS.ProcessEnv): string | undef
   }
 }
 
-/** Whether this machine's server, as configured here, accepts what {@link signLocalToken} signs. */
-function canSign({ auth, data }: Config): boolean {
-  return auth.secret !== undefined || existsSync(join(data.directory, FIRST_START_KEY_FILE));
-}
-
 /**
  * Which server to talk to, and with which token: flag, environment, and for a server on this machine a short-lived token of
  * its own key, with no more than `role`.
@@ -66,10 +60,11 @@ export async function findTarget(flags: ConnectionFlags, role: Role): Promise<Ta
   }
   const config = await loadConfig({ file: flags.config });
   const url = checkUrl(given ?? localUrl(config));
-  if (token !== undefined || !canSign(config)) return { url, token };
-  const userId = userInfo().username;
-  say(`no token given: using a ${role} token signed with the key of ${config.data.directory}`);
-  return { url, token: () => signLocalToken(config, { userId, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS }) };
+  const key = token === undefined ? findLocalKey(config) : undefined;
+  if (key === undefined) return { url, token };
+  say(`no token given: using one for the role ${role}, signed with ${key}`);
+  const claims = { userId: userInfo().username, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
+  return { url, token: () => signLocalToken(config, claims) };
 }
 
 function explainFailure(url: string, error: MillraceError | undefined, hasToken: boolean): CliError {
@@ -122,15 +117,30 @@ export function connect(target: Target, options: OpenOptions = {}): Promise<Clie
   });
 }
 
-/** Says when a connected client loses its connection, and when it is back. */
-export function tellConnection(
-  client: Client,
-  words: { readonly lost: string; readonly back: string },
-): void {
+export interface ConnectionTeller {
+  watch(client: Client): void;
+  /** Nothing more is said: the connection is about to be closed on purpose. */
+  stop(): void;
+}
+
+/** Says when a connected client loses its connection, and when it, or the one after it, is back. */
+export function createConnectionTeller(words: {
+  readonly lost: string;
+  readonly back: string;
+}): ConnectionTeller {
   let lost = false;
-  client.on('state', (state) => {
-    if (state === 'connected' && lost) say(words.back);
-    if (state === 'disconnected' && !lost) say(words.lost);
-    lost = state !== 'connected';
-  });
+  let stopped = false;
+  return {
+    watch(client) {
+      client.on('state', (state) => {
+        if (stopped) return;
+        if (state === 'connected' && lost) say(words.back);
+        if (state === 'disconnected' && !lost) say(words.lost);
+        lost = state !== 'connected';
+      });
+    },
+    stop() {
+      stopped = true;
+    },
+  };
 }

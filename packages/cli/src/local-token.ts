@@ -1,5 +1,15 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Role } from '@millrace/protocol';
-import { type Config, firstStartKey, type SignTokenOptions, signToken, systemClock } from '@millrace/server';
+import {
+  type Config,
+  FIRST_START_KEY_FILE,
+  type SignTokenOptions,
+  signingKeyOf,
+  signToken,
+  systemClock,
+  usesFirstStartKey,
+} from '@millrace/server';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -11,16 +21,22 @@ export interface LocalTokenClaims {
   readonly ttlMs: number;
 }
 
+/** Where the key is that {@link signLocalToken} would sign with, in words; `undefined` where there is none yet. */
+export function findLocalKey(config: Config): string | undefined {
+  if (config.auth.secret !== undefined) return 'the configured secret';
+  const file = join(config.data.directory, FIRST_START_KEY_FILE);
+  return usesFirstStartKey(config) && existsSync(file) ? file : undefined;
+}
+
 /** Signs with the key that `serve` uses with this configuration; makes the first start's key when there is none yet. */
 export async function signLocalToken(config: Config, claims: LocalTokenClaims): Promise<string> {
-  const { secret, publicKeys, jwksUrl, apiKeys, issuer, audience } = config.auth;
-  if (secret === undefined && (publicKeys ?? jwksUrl ?? apiKeys) !== undefined) {
+  const key = await signingKeyOf(config);
+  if (key === undefined) {
     throw new CliError(
       'this server checks tokens of somebody else: its configuration has no auth.secret to sign with; ask the issuer for a token',
       EXIT.usage,
     );
   }
-  const key =
-    secret === undefined ? await firstStartKey(config.data.directory) : ({ alg: 'HS256', secret } as const);
+  const { issuer, audience } = config.auth;
   return signToken({ ...claims, key, issuer, audience, clock: systemClock });
 }

@@ -6,16 +6,16 @@ import { CliError, describeFailure } from '../cli-error.ts';
 import {
   type ConnectionFlags,
   connect,
+  createConnectionTeller,
   findTarget,
   open,
   type Target,
-  tellConnection,
 } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { EXIT } from '../exit-code.ts';
 import { onceStopped } from '../interruption.ts';
 import { duration, topic } from '../option-values.ts';
-import { execute, type Outcome } from '../run/execution.ts';
+import { execute, executeRecorded, type Outcome } from '../run/execution.ts';
 import { MAX_QUEUED, Recorder } from '../run/recorder.ts';
 import { complain, say, setQuiet, showProgress } from '../status.ts';
 
@@ -83,11 +83,12 @@ function finish(outcome: Outcome, recorded: boolean): void {
 async function run([command = '', ...args]: readonly string[], flags: RunFlags): Promise<void> {
   setQuiet(flags.quiet === true);
   const server = await reach(flags);
-  if (server === undefined) return finish(await execute({ command, args }, undefined), true);
+  if (server === undefined) return finish(await execute({ command, args }), true);
   const { target, client } = server;
   const executionId = newExecutionId(command);
   const topic = flags.topic ?? `tool.${executionId}`;
   const lost = 'connection lost; the output waits here until the server is back';
+  const teller = createConnectionTeller({ lost, back: 'connected again; sending what waits' });
   let reached: Client | undefined = client;
   const recorder = new Recorder({
     topic,
@@ -95,7 +96,7 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
     openClient() {
       const next = reached ?? open(target, { maxQueued: MAX_QUEUED });
       reached = undefined;
-      tellConnection(next, { lost, back: 'connected again; sending what waits' });
+      teller.watch(next);
       return next;
     },
     onFailure: (error) =>
@@ -105,9 +106,10 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   });
   say(`recording on ${topic}: ${target.url}/#/tools/${encodeURIComponent(topic)}`);
   try {
-    const outcome = await execute({ command, args }, recorder);
+    const outcome = await executeRecorded({ command, args }, recorder);
     finish(outcome, await flush(recorder, flags.flushTimeout));
   } finally {
+    teller.stop();
     recorder.close();
   }
 }

@@ -1,4 +1,102 @@
-import type { Command } from 'commander';
+import { CONFIG_OPTIONS, type Config, createServer, loadConfig, type MillraceServer } from '@millrace/server';
+import { type Command, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { EXIT } from '../exit-code.ts';
+import { findLocalKey, signLocalToken } from '../local-token.ts';
+import { complain, say } from '../status.ts';
+import { writeOut } from '../stdout.ts';
+
+interface ServeFlags {
+  readonly config?: string;
+  readonly [flag: string]: string | undefined;
+}
+
+const ADMIN_TOKEN_TTL_MS = 3_600_000;
+
+/** The options that the schema gives a flag. */
+const FLAGS = CONFIG_OPTIONS.flatMap(({ name, schema }) =>
+  schema.flag === undefined
+    ? []
+    : [
+        {
+          name,
+          option: new Option(
+            `${schema.flag} <${schema.path ? 'path' : name.split('.')[1]}>`,
+            schema.description,
+          ),
+        },
+      ],
+);
+
+function explainStart(error: unknown, { server }: Config): CliError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const place = `${server.host}:${server.port}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new CliError(`${place} is in use by another process; stop it, or choose another --port`);
+    case 'EACCES':
+      return new CliError(`this user may not listen on ${place}; choose a --port from 1024`);
+    case 'EADDRNOTAVAIL':
+      return new CliError(`this machine has no address ${server.host}; choose another --host`);
+    default:
+      return new CliError(message, EXIT.failed, { cause: error });
+  }
+}
+
+async function start(config: Config): Promise<{ readonly server: MillraceServer; readonly url: string }> {
+  try {
+    const server = await createServer(config);
+    const { url } = await server.listen();
+    return { server, url };
+  } catch (error) {
+    throw explainStart(error, config);
+  }
+}
+
+async function greet(config: Config, url: string): Promise<void> {
+  const lines = [`Millrace is listening on ${url}`, `  data       ${config.data.directory}`];
+  if (findLocalKey(config) !== undefined) {
+    const token = await signLocalToken(config, {
+      userId: 'admin',
+      roles: ['admin'],
+      ttlMs: ADMIN_TOKEN_TTL_MS,
+    });
+    // In the fragment, which browsers send to nobody, so that no log ever has it.
+    lines.push(`  dashboard  ${url}/#token=${token}`, '             (an admin’s link, for one hour)');
+  } else {
+    lines.push(`  dashboard  ${url}/`);
+  }
+  await writeOut(`${lines.join('\n')}\n`);
+}
+
+function stopOnSignals(server: MillraceServer): void {
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) process.exit(EXIT.failed);
+    stopping = true;
+    say('stopping: telling clients to come back, finishing what is being stored; once more to stop at once');
+    server.close().catch((error: unknown) => {
+      complain(`could not stop cleanly: ${String(error)}`);
+      process.exit(EXIT.failed);
+    });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+}
+
+async function serve({ config: file, ...given }: ServeFlags): Promise<void> {
+  const flags = Object.fromEntries(FLAGS.map(({ name, option }) => [name, given[option.attributeName()]]));
+  const config = await loadConfig({ flags, file });
+  // A server goes on when nobody reads its greeting any more.
+  process.stdout.on('error', () => {});
+  const { server, url } = await start(config);
+  stopOnSignals(server);
+  await greet(config, url);
+}
+
 export function addServe(program: Command): void {
-  program.command('serve');
+  const command = program.command('serve').description('Run the server, with its dashboard.');
+  for (const { option } of FLAGS) command.addOption(option);
+  command
+    .option('--config <file>', 'instead of millrace.config.{json,ts} in the working folder')
+    .action(serve);
 }

@@ -1,6 +1,6 @@
 import type { Client, MillraceEvent, Since, Subscription } from '@millrace/client';
 import type { Command } from 'commander';
-import { type ConnectionFlags, connect, findTarget, tellConnection } from '../connection.ts';
+import { type ConnectionFlags, connect, createConnectionTeller, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { formatEvent, wantsColours } from '../event-line.ts';
 import { onceStopped } from '../interruption.ts';
@@ -53,12 +53,20 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
   const format = flags.json
     ? (event: MillraceEvent) => JSON.stringify(event)
     : (event: MillraceEvent) => formatEvent(event, colours);
-  onceStopped(() => client.close());
-  tellConnection(client, { lost: 'connection lost; trying to come back', back: 'connected again' });
+  const teller = createConnectionTeller({
+    lost: 'connection lost; trying to come back',
+    back: 'connected again',
+  });
+  teller.watch(client);
+  const stop = (): void => {
+    teller.stop();
+    client.close();
+  };
+  onceStopped(stop);
   try {
     await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), format, flags)));
   } finally {
-    client.close();
+    stop();
   }
 }
 

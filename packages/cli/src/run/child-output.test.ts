@@ -30,8 +30,8 @@ function setUp() {
         done();
       },
     });
-  output.attach('stdout', stdout, target('out'));
-  output.attach('stderr', stderr, target('err'));
+  void output.attach('stdout', stdout, target('out'));
+  void output.attach('stderr', stderr, target('err'));
   return { output, stdout, stderr, recorded, passed, state };
 }
 
@@ -90,7 +90,7 @@ test('reads a stream no faster than ours takes it', async () => {
     highWaterMark: 1,
     write: (chunk, _encoding, done) => writes.push({ text: String(chunk), done }),
   });
-  output.attach('stdout', source, slow);
+  void output.attach('stdout', source, slow);
   source.write('a');
   await turn();
   source.write('b');
@@ -108,7 +108,7 @@ test('the child’s pipe is closed when nobody reads ours any more', async () =>
   const broken = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('broken pipe'), { code: 'EPIPE' })),
   });
-  output.attach('stdout', source, broken);
+  void output.attach('stdout', source, broken);
   source.write('a');
   await turn();
   await turn();

@@ -26,7 +26,8 @@ export class ChildOutput {
     this.#recorder = recorder;
   }
 
-  attach(name: StreamName, source: Readable, target: Writable): void {
+  /** Resolves when the source has ended. */
+  attach(name: StreamName, source: Readable, target: Writable): Promise<void> {
     this.#sources.push(source);
     this.#holds.set(source, new Set());
     source.on('data', (bytes: Buffer) => {
@@ -41,6 +42,7 @@ export class ChildOutput {
       if (error.code !== 'EPIPE') throw error;
       source.destroy();
     });
+    return new Promise((resolve) => source.once('close', resolve));
   }
 
   /** Records what is left: both streams have ended. */

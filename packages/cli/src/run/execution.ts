@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
 import { EXIT, type ExitCode, type HandledSignal, SIGNAL_NUMBERS } from '../exit-code.ts';
 import { ChildOutput } from './child-output.ts';
+import { openPipes } from './pipes.ts';
 import type { Recorder } from './recorder.ts';
 
 export interface Command {
@@ -23,15 +25,13 @@ function failureOf(command: string, error: NodeJS.ErrnoException): Outcome {
   };
 }
 
-function waitForEnd(command: string, child: ChildProcess): Promise<Outcome> {
+function waitForExit(command: string, child: ChildProcess): Promise<Outcome> {
   return new Promise((resolve) => {
     child.once('error', (error) => {
       // Later errors (a signal that could not be sent) do not end the child.
       if (child.pid === undefined) resolve(failureOf(command, error));
     });
-    // Not `exit`: the pipes may still hold output.
-    child.once('close', (code, signal) => {
-      if (child.pid === undefined) return;
+    child.once('exit', (code, signal) => {
       resolve(
         signal === null
           ? { kind: 'exited', exitCode: code ?? EXIT.failed }
@@ -39,6 +39,26 @@ function waitForEnd(command: string, child: ChildProcess): Promise<Outcome> {
       );
     });
   });
+}
+
+interface Spawned {
+  readonly child: ChildProcess;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+}
+
+function spawnPiped({ command, args }: Command): Spawned {
+  const pipes = openPipes();
+  if (pipes === undefined) {
+    const child = spawn(command, args, { stdio: ['inherit', 'pipe', 'pipe'] });
+    return { child, stdout: child.stdout, stderr: child.stderr };
+  }
+  try {
+    const child = spawn(command, args, { stdio: ['inherit', pipes.stdout.writer, pipes.stderr.writer] });
+    return { child, stdout: pipes.stdout.reader, stderr: pipes.stderr.reader };
+  } finally {
+    pipes.closeWriters();
+  }
 }
 
 /**
@@ -57,50 +77,57 @@ function forwardSignals(child: ChildProcess): () => void {
   };
 }
 
-/** Runs a command in our place: same stdin, same output, same signals; and records its life. */
-export async function execute({ command, args }: Command, recorder: Recorder | undefined): Promise<Outcome> {
-  const startedAt = performance.now();
-  const child = spawn(command, args, {
-    stdio: recorder === undefined ? 'inherit' : ['inherit', 'pipe', 'pipe'],
-  });
-  const end = waitForEnd(command, child);
+/** Runs a command in our place, not recorded: same stdin, same output, same signals. */
+export async function execute(command: Command): Promise<Outcome> {
+  const child = spawn(command.command, command.args, { stdio: 'inherit' });
   const stopForwarding = forwardSignals(child);
-  const { pid, stdout, stderr } = child;
-  let output: ChildOutput | undefined;
-  if (recorder !== undefined && pid !== undefined) {
-    recorder.record('tool.started', {
-      command,
-      args,
-      cwd: process.cwd(),
-      pid,
-      producedAt: new Date().toISOString(),
-    });
-    output = new ChildOutput(recorder);
-    if (stdout !== null) output.attach('stdout', stdout, process.stdout);
-    if (stderr !== null) output.attach('stderr', stderr, process.stderr);
-  }
-  const outcome = await end;
+  const outcome = await waitForExit(command.command, child);
   stopForwarding();
-  output?.end();
-  const producedAt = new Date().toISOString();
-  if (outcome.kind === 'failed') {
-    const { message, exitCode } = outcome;
-    recorder?.record(
-      'tool.failed',
-      { command, args, error: message, exit_code: exitCode, producedAt },
-      { seal: true },
-    );
-  } else {
-    recorder?.record(
-      'tool.completed',
-      {
-        exit_code: outcome.exitCode,
-        duration_ms: Math.round(performance.now() - startedAt),
-        ...(outcome.signal === undefined ? {} : { signal: outcome.signal }),
-        producedAt,
-      },
-      { seal: true },
-    );
-  }
   return outcome;
+}
+
+/** As {@link execute}, and records its life and output. */
+export async function executeRecorded({ command, args }: Command, recorder: Recorder): Promise<Outcome> {
+  const startedAt = performance.now();
+  const producedAt = (): string => new Date().toISOString();
+  const { child, stdout, stderr } = spawnPiped({ command, args });
+  const exit = waitForExit(command, child);
+  const stopForwarding = forwardSignals(child);
+  const { pid } = child;
+  if (pid !== undefined) {
+    recorder.record('tool.started', { command, args, cwd: process.cwd(), pid, producedAt: producedAt() });
+  }
+  const output = new ChildOutput(recorder);
+  // The pipes may hold output, and others may still write to them, after the child's end.
+  const ended = [
+    stdout && output.attach('stdout', stdout, process.stdout),
+    stderr && output.attach('stderr', stderr, process.stderr),
+  ];
+  const outcome = await exit;
+  await Promise.all(ended);
+  stopForwarding();
+  output.end();
+  recordOutcome(outcome);
+  return outcome;
+
+  function recordOutcome(end: Outcome): void {
+    if (end.kind === 'failed') {
+      const { message: error, exitCode: exit_code } = end;
+      recorder.record(
+        'tool.failed',
+        { command, args, error, exit_code, producedAt: producedAt() },
+        { seal: true },
+      );
+      return;
+    }
+    const { exitCode: exit_code, signal } = end;
+    const duration_ms = Math.round(performance.now() - startedAt);
+    const data = {
+      exit_code,
+      duration_ms,
+      ...(signal === undefined ? {} : { signal }),
+      producedAt: producedAt(),
+    };
+    recorder.record('tool.completed', data, { seal: true });
+  }
 }

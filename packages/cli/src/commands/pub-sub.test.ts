@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Millrace, type Served, serve } from '../../test/millrace.ts';
+
+let cwd: string;
+let server: Served;
+
+beforeAll(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'millrace-pub-'));
+  server = await serve(cwd);
+});
+afterAll(async () => {
+  server.process.kill('SIGKILL');
+  await server.process.finished;
+  rmSync(cwd, { recursive: true });
+});
+
+const start = (
+  args: readonly string[],
+  options: { env?: Record<string, string>; input?: string } = {},
+): Millrace => new Millrace(args, { cwd, ...options, env: { MILLRACE_URL: server.url, ...options.env } });
+const run = (...args: readonly string[]) => start(args).finished;
+const linesOf = (output: Buffer | string) => String(output).trimEnd().split('\n');
+const eventsOf = (output: Buffer | string) =>
+  linesOf(output).map(
+    (line) => JSON.parse(line) as { event: string; offset: number; data: unknown; key?: string },
+  );
+
+test('what is published is read, with a token of the local key', async () => {
+  const pub = await run(
+    'pub',
+    'task.a',
+    'task.progress',
+    '{"i": {{i}}, "id": "n{{i}}"}',
+    '--count',
+    '3',
+    '--seal',
+    '--key',
+    'k',
+  );
+  expect(pub).toMatchObject({ code: 0, stdout: Buffer.from('') });
+  expect(pub.stderr).toMatch(/using one for the role publisher, signed with .*token-key/);
+  expect(pub.stderr).toMatch(/stored 3 events in task\.a, up to \S+:3/);
+  const sub = await run('sub', 'task.a', '--since', 'earliest', '--json', '--until-sealed');
+  expect(sub.code).toBe(0);
+  expect(eventsOf(sub.stdout).map(({ data }) => data)).toEqual([1, 2, 3].map((i) => ({ i, id: `n${i}` })));
+  expect(eventsOf(sub.stdout)[0]?.key).toBe('k');
+});
+
+test('lines of stdin are events; the last one seals', async () => {
+  const pub = start(['pub', 'task.stdin', 'line', '-', '--seal', '--json'], {
+    input: '{"a":1}\n\n"{{i}}"\n[2]',
+  });
+  const { code, stdout } = await pub.finished;
+  expect(code).toBe(0);
+  expect(
+    eventsOf(stdout)
+      .map(({ offset }) => offset)
+      .sort(),
+  ).toEqual([1, 2, 3]);
+  const sub = await run('sub', 'task.stdin', '--last', '2', '--json');
+  expect(eventsOf(sub.stdout).map(({ data }) => data)).toEqual(['{{i}}', [2]]);
+});
+
+test('a live line is published before the next one comes', async () => {
+  const pub = start(['pub', 'task.live', 'line', '-']);
+  const sub = start(['sub', 'task.live', '--since', 'earliest', '--json']);
+  pub.child.stdin?.write('1\n');
+  await sub.waitFor('stdout', /"data":1/);
+  pub.child.stdin?.end('2\n');
+  await sub.waitFor('stdout', /"data":2/);
+  expect((await pub.finished).code).toBe(0);
+  sub.kill('SIGINT');
+  expect(await sub.finished).toMatchObject({ code: 130, signal: null });
+});
+
+test('people get lines to read, several patterns at once', async () => {
+  await run('pub', 'one.a', 'x.started', '{"n":1}');
+  await run('pub', 'two.b.c', 'x.failed', '{"n":2}', '--seal');
+  const sub = start(['sub', 'one.*', 'two.*', '--since', 'earliest']);
+  await sub.waitFor('stdout', /one\.a {2}x\.started {2}\{"n":1\}\n/);
+  await sub.waitFor('stdout', /two\.b\.c {2}x\.failed {2}\{"n":2\} {2}\(sealed\)\n/);
+  sub.kill('SIGTERM');
+  expect((await sub.finished).code).toBe(143);
+});
+
+test('ends quietly when nobody reads on', async () => {
+  await run(
+    'pub',
+    'task.many',
+    'x',
+    '"{{i}} of a great many lines that nobody will read to the end"',
+    '--count',
+    '5000',
+    '--seal',
+  );
+  const sub = start(['sub', 'task.many', '--since', 'earliest', '-q']);
+  await sub.waitFor('stdout', /task\.many/);
+  sub.child.stdout?.destroy();
+  expect(await sub.finished).toMatchObject({ code: 0, stderr: '' });
+});
+
+describe('failures', () => {
+  test.for<[string, readonly string[], number, RegExp]>([
+    [
+      'no server',
+      ['sub', 'a', '--url', 'http://localhost:1'],
+      3,
+      /cannot reach http:\/\/localhost:1.*\n.*millrace serve/,
+    ],
+    ['a bad token', ['sub', 'a', '--token', 'nonsense'], 4, /refuses: .*unauthorized.*MILLRACE_TOKEN/],
+    ['data that is not JSON', ['pub', 'a', 'x', '{'], 2, /the data is not JSON/],
+    ['a topic that is none', ['pub', 'a..b', 'x'], 2, /empty segment/],
+    ['an address that is none', ['sub', 'a', '--url', 'localhost:3001'], 2, /is not an address/],
+    ['two beginnings', ['sub', 'a', '--last', '1', '--since', 'earliest'], 2, /--since or --last, not both/],
+    ['an unknown option', ['sub', 'a', '--sinc', 'earliest'], 2, /unknown option '--sinc'.*\n.*--since/],
+    ['a sealed topic', ['pub', 'task.a', 'x'], 1, /sealed/],
+  ])('%s', async ([, args, code, message]) => {
+    const result = await run(...args);
+    expect(result.stderr).toMatch(message);
+    expect(result).toMatchObject({ code, stdout: Buffer.from('') });
+  });
+
+  test('what the token does not permit is told with its code', async () => {
+    const { stdout: token } = await run('token', '--role', 'observer');
+    const pub = await start(['pub', 'task.x', 'x'], { env: { MILLRACE_TOKEN: String(token).trim() } })
+      .finished;
+    expect(pub.stderr).toMatch(/forbidden/);
+    expect(pub.code).toBe(4);
+  });
+});
+
+describe('token', () => {
+  test('prints only a token, which works', async () => {
+    const args = [
+      'token',
+      '--role',
+      'publisher,observer',
+      '--sub',
+      'ci',
+      '--entity',
+      'acme',
+      '--ttl',
+      '5m',
+      '--publish',
+      'build.*',
+    ];
+    const { stdout, stderr, code } = await run(...args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(String(stdout)).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const claims = JSON.parse(Buffer.from(String(stdout).split('.')[1] ?? '', 'base64url').toString());
+    expect(claims).toMatchObject({
+      sub: 'ci',
+      entity: 'acme',
+      roles: ['publisher', 'observer'],
+      topics: { publish: ['build.*'] },
+    });
+    expect(claims.exp - claims.iat).toBe(300);
+    const env = { MILLRACE_TOKEN: String(stdout).trim() };
+    expect((await start(['pub', 'build.a', 'x'], { env }).finished).code).toBe(0);
+    expect((await start(['pub', 'task.a', 'x'], { env }).finished).code).toBe(4);
+  });
+
+  test('refuses a role that does not exist', async () => {
+    const { code, stderr } = await run('token', '--role', 'root');
+    expect(code).toBe(2);
+    expect(stderr).toContain('Roles are observer, member, agent, publisher, admin.');
+  });
+});
+
+describe('config', () => {
+  test('check prints what is used, without secrets', async () => {
+    const secret = 'a secret that has more than 32 characters';
+    const { stdout, code } = await start(['config', 'check'], {
+      env: { MILLRACE_AUTH_SECRET: secret, MILLRACE_SERVER_PORT: '7' },
+    }).finished;
+    expect(code).toBe(0);
+    expect(JSON.parse(String(stdout))).toMatchObject({ server: { port: 7 }, auth: { secret: '(secret)' } });
+    expect(String(stdout)).not.toContain(secret);
+  });
+
+  test('check says what is wrong', async () => {
+    const { stderr, code } = await start(['config', 'check'], { env: { MILLRACE_SERVER_PORT: 'x' } })
+      .finished;
+    expect(code).toBe(2);
+    expect(stderr).toBe('millrace: MILLRACE_SERVER_PORT must be integer, not "x"\n');
+  });
+
+  test('default and doc print the defaults and the reference', async () => {
+    const defaults = JSON.parse(String((await run('config', 'default')).stdout));
+    expect(defaults.limits.heartbeat).toBe('30s');
+    expect(String((await run('config', 'doc')).stdout)).toMatch(/^# Configuration\n/);
+  });
+});
