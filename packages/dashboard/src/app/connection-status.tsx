@@ -8,7 +8,8 @@ export function ConnectionStatus(): ReactNode {
   const state = useConnectionState();
   const { label, tone } = CONNECTION_WORDS[state];
   return (
-    <span role="status" aria-label="Connection" data-connection={state}>
+    <span role="status" data-connection={state}>
+      <span className="visually-hidden">Connection: </span>
       <Badge tone={tone}>{label}</Badge>
     </span>
   );

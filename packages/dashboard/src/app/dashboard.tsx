@@ -1,11 +1,11 @@
-import { lazy, type ReactNode, Suspense, useEffect } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useRef } from 'react';
 import { Toaster } from 'sonner';
 import { CommandsPage } from '../commands/commands-page.tsx';
 import { RunPage } from '../commands/run-page.tsx';
 import { TopicPage } from '../topics/topic-page.tsx';
 import { TopicsPage } from '../topics/topics-page.tsx';
 import { ConnectionBanner } from './connection-banner.tsx';
-import { type Route, useRoute } from './route.ts';
+import { type Route, routeHref, useRoute } from './route.ts';
 import { Shell } from './shell.tsx';
 import { useErrorToasts } from './use-error-toasts.ts';
 
@@ -17,6 +17,7 @@ const OverviewPage = lazy(async () => ({
 export function Dashboard({ onSignOut }: { onSignOut: () => void }): ReactNode {
   const route = useRoute();
   useErrorToasts();
+  useFreshStart(route);
   useEffect(() => {
     document.title = `${titleOf(route)} · Millrace`;
   }, [route]);
@@ -29,6 +30,19 @@ export function Dashboard({ onSignOut }: { onSignOut: () => void }): ReactNode {
       <Toaster position="bottom-right" theme="system" visibleToasts={4} className="toaster" />
     </Shell>
   );
+}
+
+/** A view begins at its top, and with the keyboard's focus, as a page of its own would. */
+function useFreshStart(route: Route): void {
+  const shown = useRef(routeHref(route));
+  useEffect(() => {
+    const href = routeHref(route);
+    if (shown.current === href) return;
+    shown.current = href;
+    const content = document.getElementById('content');
+    content?.scrollTo(0, 0);
+    content?.focus({ preventScroll: true });
+  }, [route]);
 }
 
 function View({ route }: { route: Route }): ReactNode {

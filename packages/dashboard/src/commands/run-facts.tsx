@@ -17,7 +17,7 @@ export function RunFacts({ run, topic }: { run: Run; topic: string }): ReactNode
       {facts.map(
         ([label, value]) =>
           value !== undefined && (
-            <div key={label}>
+            <div key={label} data-fact={label}>
               <dt>{label}</dt>
               <dd>{value}</dd>
             </div>

@@ -31,9 +31,7 @@ export function RunPage({ topic }: { topic: string }): ReactNode {
             <BackIcon />
           </a>
           <h1 className="mono">{run.command ?? topic}</h1>
-          <span role="status" aria-label="State of the command">
-            {log.version > 0 && <RunBadge outcome={run.outcome} />}
-          </span>
+          <span role="status">{log.version > 0 && <RunBadge outcome={run.outcome} />}</span>
         </div>
         <a className="button" href={routeHref({ view: 'topic', topic })}>
           Show events

@@ -22,7 +22,7 @@ export function LogToolbar(props: LogToolbarProps): ReactNode {
   const { search, isRunning, isPaused, waiting, isWrapped } = props;
   const showPause = isRunning || isPaused;
   return (
-    <div className="log-toolbar" role="toolbar" aria-label="Output">
+    <div className="log-toolbar">
       <LogSearchField search={search} />
       <div className="log-buttons">
         {showPause && (

@@ -34,13 +34,15 @@ export function LogView(props: LogViewProps): ReactNode {
     overscan: 24,
   });
   const total = virtualizer.getTotalSize();
-  const { isFollowing, jumpToEnd } = useFollowTail(scroller, `${total}:${version}`);
+  const { isFollowing, jumpToEnd, stopFollowing } = useFollowTail(scroller, `${total}:${version}`);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: every row may have another height now.
   useEffect(() => virtualizer.measure(), [isWrapped]);
   useEffect(() => {
-    if (current !== undefined) virtualizer.scrollToIndex(current, { align: 'center' });
-  }, [current, virtualizer]);
+    if (current === undefined) return;
+    stopFollowing();
+    virtualizer.scrollToIndex(current, { align: 'center' });
+  }, [current, virtualizer, stopFollowing]);
 
   const rows = virtualizer.getVirtualItems();
   return (

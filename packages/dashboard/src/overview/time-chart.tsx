@@ -21,7 +21,6 @@ interface TimeChartProps {
   readonly format: (value: number) => string;
 }
 
-const HEIGHT = 190;
 const WINDOW_S = { least: 60, most: 600 } as const;
 
 /** Lines over the last minutes. The legend shows the newest values, or those under the pointer of any chart. */
@@ -74,7 +73,7 @@ function usePlot(frame: RefObject<HTMLDivElement | null>, input: PlotInput): voi
     );
     plot.current = created;
     const observer = new ResizeObserver(() => {
-      if (element.clientWidth > 0) created.setSize({ width: element.clientWidth, height: HEIGHT });
+      if (element.clientWidth > 0) created.setSize(sizeOf(element));
     });
     observer.observe(element);
     return () => {
@@ -84,9 +83,16 @@ function usePlot(frame: RefObject<HTMLDivElement | null>, input: PlotInput): voi
     };
   }, [frame, scheme]);
 
+  const { times, series } = input;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the data is new when one of these is.
   useEffect(() => {
     plot.current?.setData(dataOf(latest.current));
-  });
+  }, [times, series]);
+}
+
+/** The style sheet says how large a chart is. */
+function sizeOf({ clientWidth, clientHeight }: HTMLElement): { width: number; height: number } {
+  return { width: Math.max(clientWidth, 100), height: Math.max(clientHeight, 100) };
 }
 
 function dataOf({ times, series }: PlotInput): UPlot.AlignedData {
@@ -99,8 +105,7 @@ function plotOptions(element: HTMLElement, input: () => PlotInput): UPlot.Option
   const font = `11px ${getComputedStyle(element).fontFamily}`;
   const axis: UPlot.Axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
   return {
-    width: Math.max(element.clientWidth, 100),
-    height: HEIGHT,
+    ...sizeOf(element),
     padding: [10, 6, 0, 0],
     legend: { show: false },
     cursor: {

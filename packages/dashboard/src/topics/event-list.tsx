@@ -11,7 +11,7 @@ interface EventListProps {
   readonly events: readonly MillraceEvent[];
   readonly showTopic: boolean;
   readonly selectedId: string | undefined;
-  readonly onSelect: (id: string | undefined) => void;
+  readonly onSelect: (event: MillraceEvent | undefined) => void;
 }
 
 const STEPS: Readonly<Record<string, number>> = {
@@ -34,7 +34,7 @@ export function EventList({ events, showTopic, selectedId, onSelect }: EventList
     estimateSize: () => rowHeight,
     overscan: 12,
   });
-  const { isFollowing, jumpToEnd } = useFollowTail(scroller, events);
+  const { isFollowing, jumpToEnd, stopFollowing } = useFollowTail(scroller, events);
   const selectedIndex = selectedId === undefined ? -1 : events.findIndex(({ id }) => id === selectedId);
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -44,7 +44,8 @@ export function EventList({ events, showTopic, selectedId, onSelect }: EventList
     event.preventDefault();
     const from = selectedIndex === -1 ? events.length : selectedIndex;
     const to = Math.min(events.length - 1, Math.max(0, from + step));
-    onSelect(events[to]?.id);
+    onSelect(events[to]);
+    if (to < events.length - 1) stopFollowing();
     virtualizer.scrollToIndex(to);
   };
 

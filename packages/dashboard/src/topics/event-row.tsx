@@ -10,7 +10,7 @@ interface EventRowProps {
   readonly isSelected: boolean;
   readonly top: number;
   readonly height: number;
-  readonly onSelect: (id: string) => void;
+  readonly onSelect: (event: MillraceEvent) => void;
 }
 
 /** Longer than any screen is wide. */
@@ -28,7 +28,7 @@ export const EventRow = memo(function EventRow(props: EventRowProps): ReactNode 
       aria-selected={isSelected}
       className="event-row"
       style={{ height, transform: `translateY(${top}px)` }}
-      onClick={() => onSelect(event.id)}
+      onClick={() => onSelect(event)}
     >
       <span className="event-time figures mono">{formatTime(event.timestamp)}</span>
       <span className="event-offset figures mono">{event.offset}</span>

@@ -1,4 +1,4 @@
-import { hasWildcard } from '@millrace/protocol';
+import { hasWildcard, type MillraceEvent } from '@millrace/protocol';
 import { type ReactNode, useMemo, useState } from 'react';
 import { routeHref } from '../app/route.ts';
 import { useFeedToasts } from '../app/use-error-toasts.ts';
@@ -18,9 +18,8 @@ export function TopicPage({ topic }: { topic: string }): ReactNode {
   const feed = useTopicEvents(topic);
   useFeedToasts(feed.feed);
   const [query, setQuery] = useState('');
-  const [selectedId, setSelectedId] = useState<string>();
+  const [selected, setSelected] = useState<MillraceEvent>();
   const shown = useMemo(() => filterEvents(feed.events, query), [feed.events, query]);
-  const selected = feed.events.find(({ id }) => id === selectedId);
   return (
     <div className="page">
       <header className="page-head">
@@ -54,14 +53,14 @@ export function TopicPage({ topic }: { topic: string }): ReactNode {
             <EventList
               events={shown}
               showTopic={hasWildcard(topic)}
-              selectedId={selectedId}
-              onSelect={setSelectedId}
+              selectedId={selected?.id}
+              onSelect={setSelected}
             />
           ) : (
             <TopicNotice feed={feed} query={query} />
           )}
         </div>
-        {selected !== undefined && <EventDetail event={selected} onClose={() => setSelectedId(undefined)} />}
+        {selected !== undefined && <EventDetail event={selected} onClose={() => setSelected(undefined)} />}
       </div>
     </div>
   );

@@ -7,6 +7,8 @@ export interface FollowTail {
   readonly isFollowing: boolean;
   /** Goes to the end and stays there. */
   readonly jumpToEnd: () => void;
+  /** Before the reader is taken elsewhere. */
+  readonly stopFollowing: () => void;
 }
 
 /**
@@ -39,5 +41,6 @@ export function useFollowTail(scroller: RefObject<HTMLElement | null>, size: unk
   }, [scroller, isFollowing, size]);
 
   const jumpToEnd = useCallback(() => setIsFollowing(true), []);
-  return { isFollowing, jumpToEnd };
+  const stopFollowing = useCallback(() => setIsFollowing(false), []);
+  return { isFollowing, jumpToEnd, stopFollowing };
 }
