@@ -17,7 +17,8 @@ import { authOptionsOf } from './auth-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
 import type { Doorway } from './doors/doorway.ts';
-import { createHttpApi, type HttpApi } from './doors/http/http-api.ts';
+import { createHttpApi } from './doors/http/http-api.ts';
+import type { HttpApi } from './doors/http/http-context.ts';
 import { SseDoor } from './doors/sse-door.ts';
 import { WebSocketDoor } from './doors/websocket-door.ts';
 import { durationMs } from './duration.ts';
@@ -74,6 +75,12 @@ export interface MillraceServer {
    */
   close(): Promise<void>;
 }
+
+/** Largest HTTP request: a batch of events, each of which has its own bound. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+
+/** Of this package; `package.json` has the same, which a test checks. */
+const VERSION = '0.1.0';
 
 /** How long clients and publications may take while the server closes, in ms. */
 const DRAIN_MS = 5000;
@@ -151,13 +158,12 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const api = await createHttpApi({
     doorway,
     engine,
-    hub,
-    publisher,
-    connections,
-    policies,
-    clock,
+    version: VERSION,
+    maxBodyBytes: MAX_BODY_BYTES,
+    operatorEntity: DEFAULT_ENTITY,
+    publicUrl: config.server.publicUrl,
+    dashboardDirectory,
     logger,
-    ...(dashboardDirectory !== undefined && { dashboardDirectory }),
   });
   const hostMetrics = startHostMetrics(config, { clock, hub, publisher, connections, onError });
   return new Server({
