@@ -21,7 +21,15 @@ export interface HistoryPage {
   readonly behind: number;
 }
 
-export type HistoryQuery = { readonly last: number } | { readonly after: string; readonly limit: number };
+export interface TopicPage {
+  /** Sorted by name. */
+  readonly topics: readonly TopicInfo[];
+  /** Present when there may be more. */
+  readonly next?: string;
+}
+
+/** The newest ones, or those after a position; without one, from the oldest that is kept. */
+export type HistoryQuery = { readonly last: number } | { readonly after?: string; readonly limit: number };
 
 /** An answer that is not a success: `code` is a name of the protocol's table, or `unreachable`. */
 export class ApiError extends Error {
@@ -37,7 +45,7 @@ export class ApiError extends Error {
 }
 
 export interface Api {
-  topics(query: { pattern: string; limit: number }, signal?: AbortSignal): Promise<readonly TopicInfo[]>;
+  topics(query: { pattern: string; limit: number }, signal?: AbortSignal): Promise<TopicPage>;
   history(topic: string, query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
 }
 
@@ -60,10 +68,7 @@ export function createApi(options: { base: URL; token: string }): Api {
   };
   // The server's answers follow its OpenAPI document; they are trusted here, beyond their status.
   return {
-    topics: async (query, signal) => {
-      const answer = await get('topics', query, signal);
-      return (answer as { topics: readonly TopicInfo[] }).topics;
-    },
+    topics: async (query, signal) => (await get('topics', query, signal)) as TopicPage,
     history: async (topic, query, signal) => {
       const answer = await get(`topics/${encodeURIComponent(topic)}/events`, { ...query }, signal);
       return answer as HistoryPage;

@@ -15,19 +15,9 @@ function fakeApi(outputs: readonly Record<string, unknown>[]): Api {
   }));
   const head = events.length + 2;
   return {
-    topics: async ({ pattern }) => [
-      {
-        topic: pattern,
-        position: `e:${head}`,
-        firstOffset: 3,
-        events: events.length,
-        bytes: 0,
-        sealed: true,
-        durability: 'durable',
-      },
-    ],
+    topics: async () => ({ topics: [] }),
     history: async (_topic, query) => {
-      const after = Number('after' in query ? query.after.split(':')[1] : Number.NaN);
+      const after = Number(('after' in query && query.after?.split(':')[1]) || 2);
       const page = events.filter(({ offset }) => offset > after).slice(0, 2);
       const last = page.at(-1)?.offset ?? after;
       return { events: page, position: `e:${last}`, behind: head - last };
@@ -49,7 +39,7 @@ test('the file has the bytes of both streams, in order, over all pages', async (
   );
 });
 
-test('a topic that is gone says so', async () => {
-  const api: Api = { ...fakeApi([]), topics: async () => [] };
-  await expect(readExactOutput(api, 'tool.x')).rejects.toThrow('tool.x is no longer there');
+test('a refusal is passed on', async () => {
+  const api: Api = { ...fakeApi([]), history: async () => Promise.reject(new Error('gone')) };
+  await expect(readExactOutput(api, 'tool.x')).rejects.toThrow('gone');
 });

@@ -1,4 +1,3 @@
-import { MillraceError, parsePosition } from '@millrace/protocol';
 import type { Api } from '../app/api.ts';
 import { readOutput } from '../commands/run.ts';
 
@@ -11,9 +10,8 @@ const encoder = new TextEncoder();
  */
 export async function readExactOutput(api: Api, topic: string): Promise<Blob> {
   const parts: BlobPart[] = [];
-  let after = await startOf(api, topic);
+  let page = await api.history(topic, { limit: PAGE });
   for (;;) {
-    const page = await api.history(topic, { after, limit: PAGE });
     for (const event of page.events) {
       const chunk = readOutput(event);
       if (chunk === undefined) continue;
@@ -21,18 +19,9 @@ export async function readExactOutput(api: Api, topic: string): Promise<Blob> {
         typeof chunk.output === 'string' ? encoder.encode(chunk.output) : new Uint8Array(chunk.output),
       );
     }
-    if (page.behind <= 0 || page.events.length === 0)
-      return new Blob(parts, { type: 'application/octet-stream' });
-    after = page.position;
+    if (page.behind <= 0) return new Blob(parts, { type: 'application/octet-stream' });
+    page = await api.history(topic, { after: page.position, limit: PAGE });
   }
-}
-
-/** Before the first event that retention has kept. */
-async function startOf(api: Api, topic: string): Promise<string> {
-  const [info] = await api.topics({ pattern: topic, limit: 1 });
-  const position = info && parsePosition(info.position);
-  if (position === undefined) throw new MillraceError('not-found', `${topic} is no longer there`);
-  return `${position.epoch}:${info === undefined ? 0 : Math.max(0, info.firstOffset - 1)}`;
 }
 
 /** Hands a file to the browser. */

@@ -63,11 +63,17 @@ function useLoadOlder(
   const api = useApi();
   if (first === undefined || first.offset <= 1 || hasWildcard(topic)) return undefined;
   return async () => {
-    const from = Math.max(0, first.offset - 1 - OLDER);
     try {
-      const after = `${first.epoch}:${from}`;
-      const page = await api.history(topic, { after, limit: first.offset - 1 - from });
-      onLoaded(page.events.filter(({ offset }) => offset < first.offset));
+      const older: MillraceEvent[] = [];
+      let offset = Math.max(0, first.offset - 1 - OLDER);
+      // A page may end early when its events are large.
+      while (offset < first.offset - 1) {
+        const query = { after: `${first.epoch}:${offset}`, limit: first.offset - 1 - offset };
+        const { events } = await api.history(topic, query);
+        older.push(...events);
+        offset = events.at(-1)?.offset ?? first.offset;
+      }
+      onLoaded(older);
     } catch (error) {
       toast.error(`Earlier events could not be read: ${(error as Error).message}`);
     }

@@ -23,8 +23,8 @@ export function useTopicList(pattern: string, refreshMs: number): TopicList {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const load = async (): Promise<void> => {
       try {
-        const topics = await api.topics({ pattern, limit: LIMIT }, stop.signal);
-        setList({ topics, error: undefined, isTruncated: topics.length >= LIMIT });
+        const { topics, next } = await api.topics({ pattern, limit: LIMIT }, stop.signal);
+        setList({ topics, error: undefined, isTruncated: next !== undefined });
       } catch (error) {
         if (stop.signal.aborted) return;
         // `Api` rejects with nothing else.
