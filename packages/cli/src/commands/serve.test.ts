@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -52,6 +53,20 @@ test('ends with 0 after SIGTERM, having said goodbye', async () => {
   server.kill('SIGTERM');
   expect((await server.finished).code).toBe(0);
   await sub.waitFor('stderr', /connection lost/);
+});
+
+test('a second Ctrl-C ends it at once', async () => {
+  const { process: server, url } = await serve(cwd);
+  running.add(server);
+  // A request that never ends holds the first one up.
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n');
+  await once(socket, 'connect');
+  server.kill('SIGINT');
+  await server.waitFor('stderr', /stopping: .*once more to stop at once/);
+  server.kill('SIGINT');
+  expect((await server.finished).code).toBe(1);
 });
 
 test('says in one line that the port is busy, and how to go on', async () => {

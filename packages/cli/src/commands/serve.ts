@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { CONFIG_OPTIONS, type Config, createServer, loadConfig, type MillraceServer } from '@millrace/server';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
@@ -43,9 +45,22 @@ function explainStart(error: unknown, { server }: Config): CliError {
   }
 }
 
+/** Where the built dashboard is: beside this package's code when published, in its own package in the workspace. */
+function findDashboard(): string | undefined {
+  const places = ['../../dashboard/', '../../../dashboard/dist/'].map(
+    (place) => new URL(place, import.meta.url),
+  );
+  const found = places.find((place) => existsSync(new URL('index.html', place)));
+  return found && fileURLToPath(found);
+}
+
 async function start(config: Config): Promise<{ readonly server: MillraceServer; readonly url: string }> {
   try {
-    const server = await createServer(config);
+    const dashboardDirectory = findDashboard();
+    const server = await createServer({
+      ...config,
+      ...(dashboardDirectory !== undefined && { dashboardDirectory }),
+    });
     const { url } = await server.listen();
     return { server, url };
   } catch (error) {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
+import { isatty } from 'node:tty';
 import { EXIT, type ExitCode, type HandledSignal, SIGNAL_NUMBERS } from '../exit-code.ts';
 import { ChildOutput } from './child-output.ts';
 import { openPipes } from './pipes.ts';
@@ -66,7 +67,7 @@ function spawnPiped({ command, args }: Command): Spawned {
  * shares its process group: passing it on would make two of one Ctrl-C.
  */
 function forwardSignals(child: ChildProcess): () => void {
-  const fromTerminal: readonly string[] = process.stdin.isTTY ? ['SIGINT', 'SIGQUIT'] : [];
+  const fromTerminal: readonly string[] = isatty(0) ? ['SIGINT', 'SIGQUIT'] : [];
   const forward = (signal: NodeJS.Signals): void => {
     if (!fromTerminal.includes(signal)) child.kill(signal);
   };
