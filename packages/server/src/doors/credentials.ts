@@ -7,10 +7,16 @@ export function offeredSubprotocols(request: IncomingMessage): string[] {
   return header === undefined ? [] : header.split(',').map((name) => name.trim());
 }
 
+/** The token of an `Authorization` header; empty when the header has another shape. */
+export function readBearer(request: IncomingMessage): string | undefined {
+  const { authorization } = request.headers;
+  return authorization === undefined ? undefined : (/^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '');
+}
+
 /** The token of a request, from where [AUTH-1] says, the first found. */
 export function readToken(request: IncomingMessage, query: URLSearchParams): string | undefined {
-  const { authorization } = request.headers;
-  if (authorization !== undefined) return /^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '';
+  const authorized = readBearer(request);
+  if (authorized !== undefined) return authorized;
   const bearer = offeredSubprotocols(request).find((name) => name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   if (bearer !== undefined) return bearer.slice(BEARER_SUBPROTOCOL_PREFIX.length);
   return query.get('token') ?? undefined;

@@ -1,15 +1,74 @@
-// Temporary: replaced by the HTTP API that is being written.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-export interface HttpApi {
-  handle(request: IncomingMessage, response: ServerResponse): void;
-  close(): Promise<void>;
-}
-export function createHttpApi(_context: unknown): Promise<HttpApi> {
-  return Promise.resolve({
-    handle: (_q, s) => {
-      s.writeHead(404);
-      s.end();
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { fastify } from 'fastify';
+import { createGuard } from './authentication.ts';
+import { addConnectionRoutes } from './connection-routes.ts';
+import { addDashboardRoutes } from './dashboard-routes.ts';
+import { addDocsRoutes } from './docs-routes.ts';
+import { addHealthRoutes } from './health-routes.ts';
+import { addHistoryRoutes } from './history-routes.ts';
+import type { HttpApi, HttpContext, HttpRouter } from './http-context.ts';
+import { parseJsonBodies } from './json-body.ts';
+import { describeRoutes } from './open-api.ts';
+import { watchRoutes } from './other-methods.ts';
+import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
+import { addPublishRoutes } from './publish-routes.ts';
+import { logRequests } from './request-log.ts';
+import { answerOrigins, setCommonHeaders } from './response-headers.ts';
+import { compileRequestCheck } from './shape-check.ts';
+import { addStatsRoutes } from './stats-routes.ts';
+import { addTopicRoutes } from './topic-routes.ts';
+
+/** Longer than any topic, so that one that is too long is refused as such, whatever its encoding. */
+const MAX_SEGMENT_LENGTH = 4096;
+
+/** Makes the HTTP API. It listens nowhere: whoever owns the server hands it requests. */
+export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
+  const { doorway, logger, maxBodyBytes } = context;
+  const answer = createErrorAnswer(context);
+  const router: HttpRouter = fastify({
+    bodyLimit: maxBodyBytes,
+    routerOptions: { maxParamLength: MAX_SEGMENT_LENGTH, querystringParser: parseQuery },
+    // For requests that do not get as far as the hooks.
+    frameworkErrors: (error, request, reply) => {
+      setCommonHeaders(request, reply, doorway.allowsOrigin);
+      answer(error, request, reply);
     },
-    close: async () => {},
-  });
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  router.setValidatorCompiler(compileRequestCheck);
+  // Answers are typed where they are written; their schemas are for the document.
+  router.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  if (logger !== undefined) logRequests(router, logger);
+  answerOrigins(router, doorway.allowsOrigin);
+  answerWithProblems(router, answer);
+  parseJsonBodies(router, doorway.maxJsonDepth);
+  await describeRoutes(router, context);
+
+  const answerOtherMethods = watchRoutes(router);
+  const guard = createGuard(router, context);
+  addPublishRoutes(router, guard, context);
+  addHistoryRoutes(router, guard, context);
+  addTopicRoutes(router, guard, context);
+  addConnectionRoutes(router, guard, context);
+  addStatsRoutes(router, guard, context);
+  addHealthRoutes(router, context);
+  addDocsRoutes(router);
+  addDashboardRoutes(router, context);
+  answerOtherMethods();
+  await router.ready();
+
+  return {
+    handle: (request: IncomingMessage, response: ServerResponse) => router.routing(request, response),
+    close: async () => {
+      await router.close();
+    },
+  };
+}
+
+/** The first of several values counts, as it does at every other door. */
+function parseQuery(text: string): Record<string, string> {
+  const query = Object.create(null) as Record<string, string>;
+  for (const [name, value] of new URLSearchParams(text)) query[name] ??= value;
+  return query;
 }

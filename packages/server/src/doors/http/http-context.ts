@@ -1,15 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
-import type { Hub } from '../../hub/hub.ts';
-import type { Publisher } from '../../session/publisher.ts';
 import type { Doorway } from '../doorway.ts';
 
 /** What the HTTP API is made of. Everything is shared with the other doors. */
 export interface HttpContext {
   readonly doorway: Doorway;
   readonly engine: Engine;
-  readonly hub: Hub;
-  readonly publisher: Publisher;
   /** Of the server, for `/healthz` and the OpenAPI document. */
   readonly version: string;
   /** Largest request body, in bytes: room for a batch of events, each of which has its own bound. */
@@ -19,12 +17,14 @@ export interface HttpContext {
    * ([AUTH-7]).
    */
   readonly operatorEntity: string;
+  /** Where clients reach this server, when a proxy stands in front: the OpenAPI document says so. */
+  readonly publicUrl?: string | undefined;
   /** What must work, beside the engine, for this node to be ready. */
   readonly healthChecks?: readonly HealthCheck[];
   /** Folder of the built dashboard; it may come into being later. */
-  readonly dashboardDir?: string;
+  readonly dashboardDirectory?: string | undefined;
   /** Gets a line for each request, never with a token in it, and one for each administrative action. */
-  readonly logger?: HttpLogger;
+  readonly logger?: HttpLogger | undefined;
 }
 
 export interface HealthCheck {
@@ -43,10 +43,17 @@ export interface HttpLogger {
 
 /** The HTTP API, to be called by whoever owns the HTTP server. */
 export interface HttpApi {
-  /** Whether a path (without query) is the API's own, so that an embedding server can leave the others alone. */
-  owns(path: string): boolean;
-  /** Answers a request; what is not a route, too. Never throws. */
+  /** Answers a request, also one for which there is no route. Never throws. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Idempotent. Requests under way are still answered. */
+  /** Lets go of everything, once requests under way are answered. Idempotent. */
   close(): Promise<void>;
 }
+
+/** The router that every group of routes adds itself to. */
+export type HttpRouter = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;

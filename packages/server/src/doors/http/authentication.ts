@@ -1,0 +1,51 @@
+import { MillraceError } from '@millrace/protocol';
+import type { FastifyRequest } from 'fastify';
+import type { Identity } from '../../auth/identity.ts';
+import { readBearer } from '../credentials.ts';
+import type { Doorway } from '../doorway.ts';
+import type { HttpContext, HttpRouter } from './http-context.ts';
+import { checkOrigin } from './response-headers.ts';
+
+/** The hook that lets a request in. */
+export interface Guard {
+  readonly onRequest: (request: FastifyRequest) => Promise<void>;
+}
+
+/**
+ * Makes the guard of routes that need a token: `Authorization: Bearer`, or `?token=`. A route that forgets it is not
+ * open: {@link identityOf} refuses.
+ */
+export function createGuard(router: HttpRouter, { doorway }: HttpContext): Guard {
+  router.decorateRequest('identity', null);
+  return {
+    onRequest: async (request) => {
+      request.setDecorator<Identity>('identity', await authenticate(doorway, request));
+    },
+  };
+}
+
+async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<Identity> {
+  if (doorway.draining)
+    throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
+  checkOrigin(doorway.allowsOrigin, request.headers.origin, request.headers.host);
+  const { token: fromQuery } = request.query as { readonly token?: string };
+  const token = readBearer(request.raw) ?? fromQuery;
+  if (token === undefined) {
+    throw new MillraceError('unauthorized', 'send a token: an Authorization header, or ?token=');
+  }
+  return doorway.authenticator.authenticate(token);
+}
+
+/** Who sent the request. */
+export function identityOf(request: FastifyRequest): Identity {
+  const identity = request.getDecorator<Identity | null>('identity');
+  if (identity === null) throw new MillraceError('unauthorized', 'this needs a token');
+  return identity;
+}
+
+/** Who sent the request, when that is an administrator. Throws a `MillraceError` (`forbidden`) otherwise. */
+export function administratorOf(request: FastifyRequest): Identity {
+  const identity = identityOf(request);
+  if (identity.permissions.mayAdminister) return identity;
+  throw new MillraceError('forbidden', 'this needs a token with the role "admin"');
+}

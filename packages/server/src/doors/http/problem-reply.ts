@@ -1,0 +1,87 @@
+import { STATUS_CODES } from 'node:http';
+import { MillraceError } from '@millrace/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEM_TYPE, type Problem, problemOfAny } from '../problem.ts';
+import type { HttpContext, HttpRouter } from './http-context.ts';
+
+/** What fastify says of a request that it could not take, in our words. A status is given where ours is less exact. */
+function explainRefusal(
+  error: Error & { code?: unknown; statusCode?: unknown },
+  maxBodyBytes: number,
+): { error: unknown; status?: number } {
+  if (error instanceof MillraceError) return { error };
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return {
+        error: new MillraceError(
+          'too-large',
+          `the body is over ${maxBodyBytes} bytes; send fewer events at once`,
+          {
+            details: { maxBodyBytes },
+          },
+        ),
+      };
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+    case 'FST_ERR_CTP_EMPTY_TYPE':
+      return {
+        error: new MillraceError(
+          'bad-message',
+          'the body is not JSON by its Content-Type; send application/json',
+        ),
+        status: 415,
+      };
+    case 'FST_ERR_BAD_URL':
+      return { error: new MillraceError('bad-message', 'the path is not percent-encoded UTF-8') };
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return { error: new MillraceError('bad-message', 'a segment of the path is too long') };
+    default:
+      if (typeof error.statusCode !== 'number' || error.statusCode >= 500) return { error };
+      return { error: new MillraceError('bad-message', `the request cannot be read: ${error.message}`) };
+  }
+}
+
+/** How long a client should wait, in whole seconds. */
+function retryAfterSeconds({ details }: Problem): string {
+  const waitMs = details?.retryAfterMs;
+  return typeof waitMs === 'number' ? String(Math.max(1, Math.ceil(waitMs / 1000))) : '1';
+}
+
+/** Answers with a problem ([HTTP-1]). */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="millrace"');
+  if (problem.retryable && (problem.status === 503 || problem.status === 429)) {
+    reply.header('Retry-After', retryAfterSeconds(problem));
+  }
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+export type ErrorAnswer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+/** Answers to whatever was thrown while a request was served. */
+export function createErrorAnswer({ doorway, maxBodyBytes }: HttpContext): ErrorAnswer {
+  return (thrown, request, reply) => {
+    const { error, status } = explainRefusal(thrown as Error, maxBodyBytes);
+    const where = request.routeOptions.url ?? 'an unknown route';
+    const problem = problemOfAny(error, (cause) =>
+      doorway.sessions.onError(cause, `answering ${request.method} ${where}`),
+    );
+    return sendProblem(reply, status === undefined ? problem : withStatus(problem, status));
+  };
+}
+
+/** For where HTTP has a more exact status than the code's. */
+export function withStatus(problem: Problem, status: number): Problem {
+  return { ...problem, status, title: STATUS_CODES[status] ?? problem.title };
+}
+
+export function answerWithProblems(router: HttpRouter, answer: ErrorAnswer): void {
+  router.setErrorHandler(answer);
+  router.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0];
+    return answer(
+      new MillraceError('not-found', `there is no route ${request.method} ${path}; see /docs`),
+      request,
+      reply,
+    );
+  });
+}
