@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role, ServerMessage } from '@millrace/protocol';
 import {
+  type Clock,
   createServer,
   type Listening,
   type MillraceServer,
@@ -11,6 +12,7 @@ import {
   signToken,
   systemClock,
 } from '@millrace/server';
+import { SseClient } from './sse-client.ts';
 import { TestClient, type TestClientOptions } from './test-client.ts';
 
 export const TEST_SECRET = 'a secret that only tests know, 32 bytes';
@@ -21,6 +23,8 @@ export interface TokenOptions {
   readonly roles?: readonly Role[];
   readonly topics?: SignTokenOptions['topics'];
   readonly ttlMs?: number;
+  /** What `ttlMs` counts from: the clock of a server that has one of its own. */
+  readonly clock?: Clock;
 }
 
 /** A real server on a free port with a data folder of its own. */
@@ -67,9 +71,10 @@ export class TestServer {
     roles = ['admin'],
     topics,
     ttlMs = 600_000,
+    clock = systemClock,
   }: TokenOptions = {}): Promise<string> {
     const key = { alg: 'HS256', secret: TEST_SECRET } as const;
-    return signToken({ key, userId: sub, entityId: entity, roles, topics, ttlMs, clock: systemClock });
+    return signToken({ key, userId: sub, entityId: entity, roles, topics, ttlMs, clock });
   }
 
   /** A client at a path (`/ws` when missing) whose token comes as `?token=`; without `as` it has none. */
@@ -86,6 +91,20 @@ export class TestServer {
   /** A client without a token. */
   connectAnonymously(path = '/ws', options: TestClientOptions = {}): Promise<TestClient> {
     return new TestClient(new URL(path, `ws://127.0.0.1:${this.listening.port}`).href, options).opened();
+  }
+
+  /** An event stream; the path brings its query, the token comes in the header. */
+  async stream(
+    path: string,
+    as: TokenOptions = {},
+    headers: Record<string, string> = {},
+  ): Promise<SseClient> {
+    const client = new SseClient(`${this.origin}${path}`, {
+      authorization: `Bearer ${await this.token(as)}`,
+      ...headers,
+    });
+    await client.answered;
+    return client;
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,8 @@ const MAX_CACHED_TOPICS = 10_000;
 export class Follower {
   readonly pattern: string;
   readonly listener: FollowListener;
-  active = true;
+  /** From joining to leaving. */
+  active = false;
   /** What the delivery under way holds for it. */
   mail: StoredEvent[] = [];
 
@@ -40,6 +41,7 @@ export class Audience {
 
   add(follower: Follower): void {
     const { pattern } = follower;
+    follower.active = true;
     this.#size++;
     if (pattern === '*') {
       this.#everything = [...this.#everything, follower];

@@ -168,6 +168,20 @@ describe('a live feed', () => {
     await expect(feed.follow('acme', '*', follower)).rejects.toMatchObject({ code: 'unavailable' });
   });
 
+  test('lets a follower join later when the head could not be read at first', async () => {
+    const { log, feed } = open();
+    const head = log.cursor;
+    log.cursor = () => Promise.reject(new Error('the disk is away'));
+    const [first, second] = [feed.follow('acme', '*', record()), feed.follow('acme', 'a', record())];
+    await expect(first).rejects.toThrow('the disk is away');
+    await expect(second).rejects.toThrow('the disk is away');
+    log.cursor = head;
+    const follower = record();
+    await feed.follow('acme', '*', follower);
+    feed.notify(log.append('a'));
+    await until(() => follower.seqs.length === 1);
+  });
+
   test('asks for no time and keeps nothing once the last follower has left', async () => {
     const { log, clock, feed } = open();
     const following = await feed.follow('acme', '*', record());
