@@ -193,7 +193,8 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
 
   #welcomed({ connectionId, userId, entityId, roles, limits }: WelcomeMessage): void {
     this.#transport.opened();
-    this.#session = { connectionId, userId, entityId, roles };
+    // Over SSE each request stands for itself: there is no session to speak of.
+    this.#session = connectionId === '' ? undefined : { connectionId, userId, entityId, roles };
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#queue.opened(this.#lanes.first.connection);
   }

@@ -46,7 +46,7 @@ type FeedState =
   | { readonly name: 'waiting' }
   /** Events are of an older subscription until the answer with this id. */
   | { readonly name: 'requested'; readonly wire: FeedWire; readonly id: string }
-  | { readonly name: 'active'; readonly wire: FeedWire }
+  | { readonly name: 'active'; readonly wire: FeedWire; readonly id: string }
   /** Its reader has enough for now. */
   | { readonly name: 'paused'; readonly wire: FeedWire | undefined }
   | { readonly name: 'ended' };
@@ -159,8 +159,9 @@ export class Feed {
 
   onSubscribed(message: SubscribedMessage): void {
     const state = this.#state;
-    if (state.name !== 'requested' || message.id !== state.id) return;
-    this.#state = { name: 'active', wire: state.wire };
+    // Over SSE a second answer takes the first one back, when it turns out that recovery is not possible.
+    if ((state.name !== 'requested' && state.name !== 'active') || message.id !== state.id) return;
+    this.#state = { name: 'active', wire: state.wire, id: state.id };
     this.#fresh = false;
     const gap = this.#progress.subscribed(message);
     const { position, cursor } = this.#progress;

@@ -120,6 +120,18 @@ test('a topic that is read anew at once is not given what was on its way to the 
   expect(seen).toEqual(['new']);
 });
 
+test('an answer to a subscription that was given up is not taken for the next one', async () => {
+  const { platform, server, client } = startClient();
+  await platform.flush();
+  server.append('t', 'history');
+  client.topic('t', { since: 'earliest' }).close();
+  const seen = collect(client.topic('t'));
+  await platform.flush();
+  server.append('t', 'new');
+  await platform.flush();
+  expect(seen).toEqual(['new']);
+});
+
 test('readers that come while there is no connection get what they ask for', async () => {
   const { platform, server, client } = startClient();
   const before = collect(client.topic('t'));

@@ -3,6 +3,7 @@ export interface ServerUrls {
   readonly webSocket: string;
   readonly events: string;
   readonly publish: string;
+  readonly history: (topic: string) => string;
   readonly liveness: string;
 }
 
@@ -19,6 +20,7 @@ export function serverUrls(base: string): ServerUrls {
     webSocket: `${secure ? 'wss' : 'ws'}://${place}/ws`,
     events: `${http}/events`,
     publish: `${http}/api/v1/events`,
+    history: (topic) => `${http}/api/v1/topics/${encodeURIComponent(topic)}/events`,
     liveness: `${http}/livez`,
   };
 }

@@ -96,7 +96,7 @@ export class SseSocket implements Socket {
     const { topic } = request;
     if (topic === undefined) return;
     this.#streams.get(topic)?.close();
-    const options = { platform: this.#platform, url: this.#urls.events, headers: this.#headers };
+    const options = { platform: this.#platform, urls: this.#urls, headers: this.#headers };
     const stream = new SseStream(
       { ...options, request: { ...request, topic } },
       {

@@ -1,18 +1,21 @@
 import {
+  type DroppedMessage,
   type EventMessage,
   MillraceError,
+  type MillraceEvent,
+  type RecoveryFailure,
   type ServerMessage,
   type Since,
-  type SubscribedMessage,
   type SubscribeMessage,
 } from '@millrace/protocol';
 import { readProblem } from './http-problem.ts';
 import type { Platform } from './platform.ts';
+import type { ServerUrls } from './server-url.ts';
 import { type SseBlock, SseParser } from './sse-parser.ts';
 
 export interface SseStreamOptions {
   readonly platform: Platform;
-  readonly url: string;
+  readonly urls: ServerUrls;
   readonly headers: Readonly<Record<string, string>>;
   readonly request: SubscribeMessage & { readonly topic: string };
 }
@@ -23,17 +26,24 @@ export interface SseStreamHandlers {
   readonly lost: (error: MillraceError) => void;
 }
 
+/** Events of one page of `GET /api/v1/topics/{topic}/events`. */
+const MAX_HISTORY = 1000;
+
 /** One subscription as a stream of server-sent events, told as the native protocol tells it. */
 export class SseStream {
   readonly #options: SseStreamOptions;
   readonly #handlers: SseStreamHandlers;
   readonly #abort = new AbortController();
-  #subscribed = false;
-  #cursor = '';
+  readonly #topic: string;
+  #answered = false;
+  /** What came before there was a cursor to answer with. */
+  readonly #early: DroppedMessage[] = [];
+  #cursor: string | undefined;
 
   constructor(options: SseStreamOptions, handlers: SseStreamHandlers) {
     this.#options = options;
     this.#handlers = handlers;
+    this.#topic = options.request.topic;
     void this.#run();
   }
 
@@ -56,61 +66,103 @@ export class SseStream {
   }
 
   async #read(): Promise<void> {
-    const { platform, url, headers, request } = this.#options;
+    const { urls, request } = this.#options;
+    const since = isHistory(request.since) ? await this.#beginning(request.since) : request.since;
     const query = new URLSearchParams({ topics: request.topic, format: 'full' });
-    if (request.since !== undefined) query.set('since', sinceText(request.since));
-    const response = await platform.fetch(`${url}?${query}`, {
-      headers: { ...headers, accept: 'text/event-stream' },
-      signal: this.#abort.signal,
-      cache: 'no-store',
-    });
-    if (!response.ok || response.body === null) throw await readProblem(response);
+    if (since !== undefined) query.set('since', sinceText(since));
+    const response = await this.#get(`${urls.events}?${query}`, 'text/event-stream');
+    if (response.body === null) throw new MillraceError('unavailable', 'the event stream has no body');
     const parser = new SseParser((block) => this.#receive(block));
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (this.#abort.signal.aborted || done) return;
       parser.push(value);
+      this.#endChunk();
     }
+  }
+
+  async #get(url: string, accept: string): Promise<Response> {
+    const { platform, headers } = this.#options;
+    const init = { headers: { ...headers, accept }, signal: this.#abort.signal, cache: 'no-store' } as const;
+    const response = await platform.fetch(url, init);
+    if (!response.ok) throw await readProblem(response);
+    return response;
+  }
+
+  /** The stream knows neither `last` nor `time`: history, which gives a page at most, says where they begin. */
+  async #beginning(since: HistorySince): Promise<string> {
+    const from = 'last' in since ? { last: String(Math.min(since.last, MAX_HISTORY)) } : { from: since.time };
+    const query = new URLSearchParams(from);
+    const response = await this.#get(
+      `${this.#options.urls.history(this.#topic)}?${query}`,
+      'application/json',
+    );
+    // [HTTP-3] gives the answer this shape.
+    const { events, position } = (await response.json()) as { events: MillraceEvent[]; position: string };
+    const [first] = events;
+    return first === undefined ? position : `${first.epoch}:${first.offset - 1}`;
   }
 
   #receive(block: SseBlock): void {
     if (this.#abort.signal.aborted) return;
-    const { request } = this.#options;
-    const moved = block.id !== undefined && block.id !== this.#cursor;
-    if (block.id !== undefined) this.#cursor = block.id;
-    const isGap = block.event === 'gap' && !isFullEvent(block.data);
-    if (isGap) this.#answer(gapReason(block.data));
-    else if (!this.#subscribed) this.#answer(undefined);
-    if (block.data !== undefined && !isGap) this.#handlers.message(eventOf(block.data));
-    // The id of an event is the cursor behind it.
-    if (moved) this.#handlers.message({ type: 'position', topic: request.topic, cursor: this.#cursor });
+    const { id, data, retry } = block;
+    const gap = block.event === 'gap' ? readGap(data) : undefined;
+    const isEvent = data !== undefined && gap === undefined;
+    if (id !== undefined) this.#cursor = id;
+    // The first block is only a promise: a gap may follow it, and the cursor may come with the first event.
+    if (!this.#answered && gap === undefined && isEvent) this.#answer(undefined, 1);
+    if (gap !== undefined) this.#missed(gap);
+    if (isEvent) this.#handlers.message(eventOf(data));
+    if (!this.#answered) return;
+    if (id !== undefined) this.#handlers.message({ type: 'position', topic: this.#topic, cursor: id });
+    else if (retry !== undefined) this.#closing(retry);
   }
 
-  #answer(gap: 'expired' | 'epoch' | undefined): void {
-    const { id, topic, since } = this.#options.request;
-    const recovered = gap !== undefined ? false : since === undefined ? undefined : true;
-    this.#subscribed = true;
-    const answer: SubscribedMessage = {
-      type: 'subscribed',
-      topic,
-      cursor: this.#cursor,
-      replayed: 0,
-      ...(id === undefined ? {} : { id }),
-      ...(recovered === undefined ? {} : { recovered }),
-      ...(gap === undefined ? {} : { reason: gap }),
-    };
-    this.#handlers.message(answer);
+  /** After each chunk: what the server wrote at once has been seen together. */
+  #endChunk(): void {
+    if (!this.#answered && this.#cursor !== undefined) this.#answer(undefined, 0);
   }
+
+  #missed({ reason, topic }: SseGap): void {
+    if (topic === undefined) this.#answer(reason, 0);
+    else if (this.#answered) this.#handlers.message({ type: 'dropped', topic, reason });
+    else this.#early.push({ type: 'dropped', topic, reason });
+  }
+
+  #answer(reason: RecoveryFailure | undefined, replayed: number): void {
+    const { id, since } = this.#options.request;
+    this.#answered = true;
+    this.#handlers.message({
+      type: 'subscribed',
+      topic: this.#topic,
+      cursor: this.#cursor ?? '',
+      replayed,
+      ...(id !== undefined && { id }),
+      ...(since !== undefined && { recovered: reason === undefined }),
+      ...(reason !== undefined && { reason }),
+    });
+    for (const message of this.#early.splice(0)) this.#handlers.message(message);
+  }
+
+  #closing(retryAfterMs: number): void {
+    const reason = 'the server is going away';
+    this.#handlers.message({ type: 'closing', code: 'draining', reason, retryAfterMs });
+  }
+}
+
+interface SseGap {
+  readonly reason: RecoveryFailure;
+  /** Missing when nothing of the subscription could be recovered. */
+  readonly topic: string | undefined;
 }
 
 /** An event of the application may be called `gap` as well; with `format=full` it has the fields of an event. */
-function isFullEvent(data: string | undefined): boolean {
-  return data !== undefined && 'offset' in eventOf(data);
-}
-
-function gapReason(data: string | undefined): 'expired' | 'epoch' {
-  return data?.includes('"epoch"') ? 'epoch' : 'expired';
+function readGap(data: string | undefined): SseGap | undefined {
+  if (data === undefined) return undefined;
+  const value: Partial<EventMessage> & { reason?: unknown } = eventOf(data);
+  if (value.offset !== undefined) return undefined;
+  return { reason: value.reason === 'epoch' ? 'epoch' : 'expired', topic: value.topic };
 }
 
 function eventOf(data: string): EventMessage {
@@ -118,7 +170,12 @@ function eventOf(data: string): EventMessage {
   return JSON.parse(data) as EventMessage;
 }
 
-function sinceText(since: Since): string {
-  if (typeof since === 'string') return since;
-  return 'epoch' in since ? `${since.epoch}:${since.offset}` : JSON.stringify(since);
+type HistorySince = Extract<Since, { last: number } | { time: string }>;
+
+function isHistory(since: Since | undefined): since is HistorySince {
+  return typeof since === 'object' && !('epoch' in since);
+}
+
+function sinceText(since: Exclude<Since, HistorySince>): string {
+  return typeof since === 'string' ? since : `${since.epoch}:${since.offset}`;
 }

@@ -1,4 +1,4 @@
-import type { MillraceError, MillraceEvent } from '@millrace/protocol';
+import { formatPosition, hasWildcard, type MillraceError, type MillraceEvent } from '@millrace/protocol';
 import { Emitter } from './emitter.ts';
 import { type BufferedEvent, EventBuffer } from './event-buffer.ts';
 import type { Reader, Standing } from './feed.ts';
@@ -42,7 +42,8 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
   readonly #waiters: Waiter<EventOf<Catalog>>[] = [];
   #iterating = false;
   #paused = false;
-  #position: string | undefined;
+  /** The last event handed over, or the place where reading began. */
+  #at: MillraceEvent | string | undefined;
   #cursor: string | undefined;
   #outcome: Outcome | undefined;
   #ended = false;
@@ -57,7 +58,8 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
   }
 
   get position(): string | undefined {
-    return this.#position;
+    if (typeof this.#at !== 'object') return this.#at;
+    return hasWildcard(this.topic) ? undefined : formatPosition(this.#at);
   }
 
   get cursor(): string | undefined {
@@ -130,7 +132,7 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
     if (this.#outcome !== undefined) return;
     this.#interruption = undefined;
     if (standing.cursor !== undefined) this.reached(standing.cursor);
-    if (this.#buffer.length === 0) this.#position = standing.position ?? this.#position;
+    if (this.#buffer.length === 0) this.#at = standing.position ?? this.#at;
     this.#emitter.emit('subscribed', answer);
   }
 
@@ -200,7 +202,7 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
   }
 
   #take({ event, cursorAfter }: BufferedEvent): EventOf<Catalog> {
-    if (!this.topic.includes('*')) this.#position = `${event.epoch}:${event.offset}`;
+    this.#at = event;
     if (cursorAfter !== undefined) this.#cursor = cursorAfter;
     return this.#typed(event);
   }

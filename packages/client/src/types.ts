@@ -184,7 +184,10 @@ export interface SubscriptionEvents<Catalog extends object> {
 export interface Subscription<Catalog extends object = AnyCatalog> extends AsyncIterable<EventOf<Catalog>> {
   /** The topic or pattern. */
   readonly topic: string;
-  /** Place (`epoch:offset`) of the last event handed to the application; `undefined` before the first, and for a pattern. */
+  /**
+   * Place (`epoch:offset`) of the last event handed to the application, or where reading began without history;
+   * `undefined` until then, and for a pattern.
+   */
   readonly position: string | undefined;
   /**
    * A place to resume a topic or pattern from: everything up to it has been handed to the application. It moves in
@@ -206,7 +209,7 @@ export interface Client<Catalog extends object = AnyCatalog> {
   readonly state: ConnectionState;
   /** Which transport is in use; `auto` may change it. */
   readonly transport: TransportName;
-  /** Who the server says this is; `undefined` until connected. */
+  /** Who the server says this is; `undefined` until connected, and over SSE. */
   readonly session: SessionInfo | undefined;
   /** How long the last ping took; `undefined` until the first has been answered. */
   readonly roundTripMs: number | undefined;
