@@ -12,12 +12,15 @@ import { MAX_NAME_LENGTH } from './limits.ts';
 const Id = Type.Union([Type.String({ maxLength: 64 }), Type.Integer()], {
   description: 'Chosen by the client and repeated in the answer.',
 });
-// No control characters in names, nor half surrogate pairs, which a log in UTF-8 could not give back.
-const Name = Type.String({
-  minLength: 1,
-  maxLength: MAX_NAME_LENGTH,
-  pattern: '^[^\\p{Cc}\\p{Cs}]*$',
-});
+/** No control characters in names, nor half surrogate pairs, which a log in UTF-8 could not give back. */
+function name(description: string): Type.TString {
+  return Type.String({
+    minLength: 1,
+    maxLength: MAX_NAME_LENGTH,
+    pattern: '^[^\\p{Cc}\\p{Cs}]*$',
+    description,
+  });
+}
 // [TOPIC-1] has an answer of its own for what is no topic.
 const TopicName = Type.String();
 
@@ -53,7 +56,7 @@ export const SubscribeMessageSchema = Type.Object({
   topics: Type.Optional(Type.Array(TopicName, { minItems: 1 })),
   since: Type.Optional(SinceSchema),
   filter: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  consumer: Type.Optional(Name),
+  consumer: Type.Optional(name('Whose progress through the topic is kept.')),
   batch: Type.Optional(
     Type.Union([
       Type.Boolean(),
@@ -76,17 +79,26 @@ export type UnsubscribeMessage = Type.Static<typeof UnsubscribeMessageSchema>;
 
 /** What may be said of an event beside its topic; shared with the HTTP API. */
 export const EventFields = {
-  event: Name,
-  data: Type.Unknown(),
-  source: Type.Optional(Name),
-  key: Type.Optional(Name),
-  priority: Type.Optional(Type.Enum([...PRIORITIES])),
-  idempotencyKey: Type.Optional(Name),
-  expectOffset: Type.Optional(
-    Type.Union([wholeNumber(0), Type.String({ description: 'A position `epoch:offset`.' })]),
+  event: name('Its name: what kind of event it is, such as `task.progress`.'),
+  data: Type.Unknown({ description: 'Any JSON value; `null` where there is nothing to say.' }),
+  source: Type.Optional(name('Who or what publishes it.')),
+  key: Type.Optional(name('The record that this event is a new state of.')),
+  priority: Type.Optional(Type.Enum([...PRIORITIES], { description: '`normal` when missing.' })),
+  idempotencyKey: Type.Optional(
+    name('A repeat with this key on the same topic is answered with the first result, and stored once.'),
   ),
-  fence: Type.Optional(Type.Object({ name: Name, token: wholeNumber(1) })),
-  seal: Type.Optional(Type.Boolean()),
+  expectOffset: Type.Optional(
+    Type.Union([wholeNumber(0), Type.String({ description: 'A position `epoch:offset`.' })], {
+      description: 'Append only if this is the topic’s head; `conflict` otherwise.',
+    }),
+  ),
+  fence: Type.Optional(
+    Type.Object(
+      { name: name('The lease.'), token: wholeNumber(1) },
+      { description: 'Append only if the topic has seen no higher token of this lease; `fenced` otherwise.' },
+    ),
+  ),
+  seal: Type.Optional(Type.Boolean({ description: 'Close the topic with this event: it is its last.' })),
 } as const;
 
 export const PublishMessageSchema = Type.Object({
@@ -102,14 +114,14 @@ export const AckMessageSchema = Type.Object({
   id: Type.Optional(Id),
   topic: TopicName,
   offset: wholeNumber(1),
-  consumer: Name,
+  consumer: name('Whose progress through the topic is kept.'),
 });
 export type AckMessage = Type.Static<typeof AckMessageSchema>;
 
 export const CallMessageSchema = Type.Object({
   type: Type.Literal('call'),
   id: Id,
-  method: Name,
+  method: name('Which method.'),
   params: Type.Optional(Type.Unknown()),
 });
 export type CallMessage = Type.Static<typeof CallMessageSchema>;

@@ -18,8 +18,7 @@ export function sharedShape<Shape>(name: string): Type.TUnsafe<Shape> {
   return Type.Unsafe<Shape>({ $ref: `${name}#` });
 }
 
-const Topic = (description: string) =>
-  Type.String({ description, maxLength: 255, examples: ['task.build-7'] });
+const Topic = (description: string) => Type.String({ description, examples: ['task.build-7'] });
 const Offset = (description: string) => Type.Integer({ minimum: 0, description });
 const PrintedPosition = (description: string) => Type.String({ description, examples: ['dk3f9-1:17'] });
 const Time = (description: string) => Type.String({ description, examples: ['2026-11-20T12:00:00.000Z'] });
@@ -28,7 +27,7 @@ export const EventInputShape = Type.Object(
   { topic: Topic('The topic to append to; never a pattern.'), ...EventFields },
   {
     $id: 'EventInput',
-    description: 'What a publisher says of an event. `data` is any JSON value; unknown fields are ignored.',
+    description: 'What a publisher says of an event. Unknown fields are ignored.',
     examples: [
       {
         topic: 'task.build-7',
