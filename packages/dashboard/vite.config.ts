@@ -10,16 +10,20 @@ const withoutInjectedStyles: Plugin = {
   },
 };
 
-export default defineConfig({
-  // The server may stand behind any path.
-  base: './',
-  plugins: [react(), withoutInjectedStyles],
-  resolve: { conditions: ['source', 'module', 'browser', 'development|production'] },
-  build: {
-    // What has `light-dark()`; older browsers would need every colour twice.
-    target: ['chrome123', 'firefox125', 'safari17.5'],
-    // Small assets stay files: `data:` would need exceptions in a content security policy.
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-  },
+export default defineConfig(({ command }) => {
+  // A build started from a test run would inherit `test`, and bundle React's development build.
+  if (command === 'build') process.env.NODE_ENV = 'production';
+  return {
+    // The server may stand behind any path.
+    base: './',
+    plugins: [react(), withoutInjectedStyles],
+    resolve: { conditions: ['source', 'module', 'browser', 'development|production'] },
+    build: {
+      // What has `light-dark()`; older browsers would need every colour twice.
+      target: ['chrome123', 'firefox125', 'safari17.5'],
+      // Small assets stay files: `data:` would need exceptions in a content security policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+  };
 });
