@@ -51,7 +51,7 @@ export class CommitWriter {
     this.#progress = database.prepare('UPDATE progress SET commits = ?');
     this.#inserts = WRITE_KINDS.map(({ sql }) => database.prepare(sql));
     this.#sweeper = new Sweeper(database);
-    this.#keySweeper = new KeySweeper(database);
+    this.#keySweeper = new KeySweeper(database, options.keyWindow);
     for (const order of options.sweeps) this.#sweeper.order(order);
     this.#lastCommit = Number(database.prepare('SELECT commits FROM progress').get()?.commits ?? 0);
   }

@@ -1,4 +1,4 @@
-import type { AppendRequest, StoredEvent } from './engine.ts';
+import type { AppendRequest, Retention, StoredEvent } from './engine.ts';
 import type { Plan } from './ledger.ts';
 import { flagsOf } from './sqlite-rows.ts';
 import type { Parameter, Writes } from './sqlite-statements.ts';
@@ -12,6 +12,8 @@ export interface TopicFile {
   trimmedTotal: number;
   /** Timestamp of the oldest event kept; 0 when it is not known. */
   firstTimestamp: number;
+  /** Asked once in the topic's life, when retention first looks at it. */
+  retention: Retention | undefined;
 }
 
 export type DurableTopic = TopicState<TopicFile>;
@@ -68,7 +70,7 @@ export function encodePlan(plan: Plan<TopicFile>): Writes {
 function bear(event: StoredEvent, topic: DurableTopic, writes: Writes): TopicFile {
   writes.birth ??= [];
   writes.birth.push(topic.birthSeq, event.entity, event.topic);
-  return { plannedTotal: 0, trimmedTotal: 0, firstTimestamp: event.timestamp };
+  return { plannedTotal: 0, trimmedTotal: 0, firstTimestamp: event.timestamp, retention: undefined };
 }
 
 /** After a rollback: what the topics of a plan hold is what was committed. */

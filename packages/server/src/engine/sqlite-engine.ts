@@ -20,6 +20,7 @@ import type {
   TopicHead,
 } from './engine.ts';
 import { createEventIds, randomBase36 } from './event-id.ts';
+import { IDEMPOTENCY_WINDOW_KEYS } from './idempotency-window.ts';
 import { LeaseTable } from './leases.ts';
 import { type CommittedBatch, Ledger } from './ledger.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -43,7 +44,7 @@ export interface SqliteEngineOptions {
   readonly clock: Clock;
   /** When commits are gathered and followers are called; by default the event loop's next turn. */
   readonly turns?: Turns;
-  /** What is kept of a topic. */
+  /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string) => Retention;
   readonly newId?: () => string;
   /** Gets what followers throw, and failures of the disk that no caller hears of. */
@@ -123,6 +124,7 @@ class SqliteEngine implements Engine {
       path,
       synchronous: options.synchronous ?? 'full',
       maxBytes: options.maxFileBytes ?? 0,
+      keyWindow: { keys: IDEMPOTENCY_WINDOW_KEYS, ms: IDEMPOTENCY_WINDOW_MS },
       sweeps: restored.sweeps,
     };
     this.#committer = new Committer({
@@ -142,6 +144,7 @@ class SqliteEngine implements Engine {
     this.#retention = new RetentionKeeper({
       ledger,
       clock,
+      turns,
       retention: options.retention,
       intervalMs: options.sweepIntervalMs ?? 1000,
       forgetAfterMs: options.forgetAfterMs ?? IDEMPOTENCY_WINDOW_MS,

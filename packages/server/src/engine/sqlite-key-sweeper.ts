@@ -1,18 +1,24 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { IDEMPOTENCY_WINDOW_MS } from '@millrace/protocol';
-import { IDEMPOTENCY_WINDOW_KEYS } from './idempotency-window.ts';
 
 /** Rows beyond the window before a sweep pays off. */
 const WORTH_A_SWEEP = 1000;
 /** Rows that are beyond the window by number may be too young yet: between two sweeps lies at least this (ms). */
 const SWEEP_PAUSE_MS = 60_000;
 
+/** The idempotency window, handed in because its constants would load the whole protocol into the writer thread. */
+export interface KeyWindow {
+  /** A topic's newest keys are kept, however old. */
+  readonly keys: number;
+  /** All younger ones are kept, however many. */
+  readonly ms: number;
+}
+
 /**
- * Bounds the table of idempotency keys: a topic keeps its newest {@link IDEMPOTENCY_WINDOW_KEYS} and all of the last
- * {@link IDEMPOTENCY_WINDOW_MS}. The table has no index by topic, which would cost every append; instead a sweep walks
+ * Bounds the table of idempotency keys to their window. The table has no index by topic, which would cost every append; instead a sweep walks
  * it in seq order, seldom, and only once enough rows are due.
  */
 export class KeySweeper {
+  readonly #window: KeyWindow;
   readonly #stored = new Map<number, number>();
   readonly #page: StatementSync;
   readonly #delete: StatementSync;
@@ -24,7 +30,8 @@ export class KeySweeper {
   #at: number | undefined = undefined;
   #nextSweep = 0;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, window: KeyWindow) {
+    this.#window = window;
     this.#page = database.prepare(
       'SELECT seq, topic, timestamp FROM keys WHERE seq > ? ORDER BY seq LIMIT ?',
     );
@@ -37,7 +44,7 @@ export class KeySweeper {
     counts.setReturnArrays(true);
     for (const [topic, count, gone] of counts.iterate() as unknown as Iterable<[number, number, number]>) {
       this.#stored.set(topic, count);
-      this.#surplus += Math.max(0, count - IDEMPOTENCY_WINDOW_KEYS);
+      this.#surplus += Math.max(0, count - this.#window.keys);
       if (gone !== 0) this.topicGone(topic);
     }
   }
@@ -50,14 +57,14 @@ export class KeySweeper {
   added(topic: number): void {
     const count = (this.#stored.get(topic) ?? 0) + 1;
     this.#stored.set(topic, count);
-    if (count > IDEMPOTENCY_WINDOW_KEYS) this.#surplus++;
+    if (count > this.#window.keys) this.#surplus++;
   }
 
   topicGone(topic: number): void {
     const count = this.#stored.get(topic);
     if (count === undefined || this.#gone.has(topic)) return;
     this.#gone.add(topic);
-    this.#surplus += Math.min(count, IDEMPOTENCY_WINDOW_KEYS);
+    this.#surplus += Math.min(count, this.#window.keys);
   }
 
   /** Looks at up to `maxRows` rows. Call {@link settle} with the answer once the transaction is committed. */
@@ -66,10 +73,10 @@ export class KeySweeper {
     const rows = this.#page.all(this.#at ?? 0, maxRows) as unknown as [number, number, number][];
     for (const [seq, topic, timestamp] of rows) {
       // All that follow are as young: timestamps follow the order of commit, but for steps of the clock.
-      if (timestamp >= now - IDEMPOTENCY_WINDOW_MS) return { at: undefined, now, deleted };
+      if (timestamp >= now - this.#window.ms) return { at: undefined, now, deleted };
       const before = deleted.get(topic) ?? 0;
       const stored = (this.#stored.get(topic) ?? 0) - before;
-      if (stored <= IDEMPOTENCY_WINDOW_KEYS && !this.#gone.has(topic)) continue;
+      if (stored <= this.#window.keys && !this.#gone.has(topic)) continue;
       deleted.set(topic, before + 1);
       this.#delete.run(seq);
     }

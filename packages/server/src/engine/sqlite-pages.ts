@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { lowestWhere, lowestWhereFromEnd, lowestWhereFromStart } from './partition-point.ts';
 import { mergeSeqs, type SeqSource } from './seq-merge.ts';
-import { EVENT_COLUMNS, type EventRow } from './sqlite-rows.ts';
+import { EVENT_COLUMNS, type EventRow } from './sqlite-event-row.ts';
 
 export interface PageLimit {
   readonly maxEvents: number;

@@ -131,6 +131,11 @@ function restoreTopic(ledger: Ledger<TopicFile>, row: TopicRow, head: Head): Dur
     lastSeq: head.seq,
     trimmedSeq: row.trimmed_seq,
   });
-  topic.own = { plannedTotal: head.total, trimmedTotal: row.trimmed_total, firstTimestamp: 0 };
+  topic.own = {
+    plannedTotal: head.total,
+    trimmedTotal: row.trimmed_total,
+    firstTimestamp: 0,
+    retention: undefined,
+  };
   return topic;
 }

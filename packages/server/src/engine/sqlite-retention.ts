@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer, Turns } from '../clock.ts';
 import type { Retention } from './engine.ts';
 import type { Ledger } from './ledger.ts';
 import type { Change, ChangeOutcome } from './sqlite-committer.ts';
@@ -10,19 +10,23 @@ import type { SweepOrder } from './sqlite-sweeper.ts';
 export interface RetentionKeeperOptions {
   readonly ledger: Ledger<TopicFile>;
   readonly clock: Clock;
+  readonly turns: Turns;
+  /** Asked once in a topic's life. */
   readonly retention: (topic: string) => Retention;
   readonly intervalMs: number;
   /** How long a topic that holds no events must have been silent to be forgotten. */
   readonly forgetAfterMs: number;
   readonly trimPoints: (topics: TrimPointRequest['topics']) => Promise<readonly TrimPoint[]>;
   readonly commit: (decide: () => Change | undefined) => Promise<ChangeOutcome>;
-  readonly forget: (topics: readonly { entity: string; topic: DurableTopic }[]) => Promise<unknown>;
+  readonly forget: (topics: readonly Empty[]) => Promise<unknown>;
   readonly sweepLeases: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Topics that are looked at before the event loop has its turn again. */
-const TOPICS_AT_ONCE = 500;
+/** Topics that are cut, or forgotten, in one transaction: a few milliseconds of the writer's time. */
+const BATCH_TOPICS = 500;
+/** Topics that are looked at before the event loop has its turn: about a millisecond. */
+const TURN_TOPICS = 5000;
 
 /**
  * Keeps topics within their bounds of count, age and bytes. Which topics are over is known in memory; where exactly to
@@ -72,44 +76,55 @@ export class RetentionKeeper {
   }
 
   async #run(): Promise<void> {
-    const { ledger, clock, forgetAfterMs } = this.#options;
+    const { ledger, clock, forgetAfterMs, sweepLeases } = this.#options;
     const now = clock.now();
-    this.#options.sweepLeases();
+    let overdue: Overdue[] = [];
+    let empty: Empty[] = [];
+    let seen = 0;
+    sweepLeases();
     await this.#record();
-    let batch: Overdue[] = [];
-    let empty: { entity: string; topic: DurableTopic }[] = [];
-    for (const { entity, topics } of [...ledger.entities()]) {
-      for (const topic of [...topics.values()]) {
-        if (topic.own === undefined || topic.offset === 0) continue;
+    // Topics come and go while this waits; a Map's iterator takes that well.
+    for (const { entity, topics } of ledger.entities()) {
+      for (const topic of topics.values()) {
+        const own = topic.own;
+        if (own === undefined || topic.offset === 0) continue;
         if (topic.count === 0) {
           if (now - topic.timestamp >= forgetAfterMs) empty.push({ entity, topic });
         } else {
-          const overdue = this.#overdue(entity, topic, now);
-          if (overdue !== undefined) batch.push(overdue);
+          const order = this.#orderOf(topic, own, now);
+          if (order !== undefined) overdue.push({ entity, topic, order });
         }
-        if (batch.length >= TOPICS_AT_ONCE) {
-          await this.#trim(batch);
-          batch = [];
+        if (overdue.length >= BATCH_TOPICS) {
+          await this.#trim(overdue);
+          overdue = [];
         }
-        if (empty.length >= TOPICS_AT_ONCE) {
+        if (empty.length >= BATCH_TOPICS) {
           await this.#options.forget(empty);
           empty = [];
         }
+        if (++seen % TURN_TOPICS === 0) await this.#nextTurn();
         if (this.#stopped) return;
       }
     }
-    if (batch.length > 0) await this.#trim(batch);
+    if (overdue.length > 0) await this.#trim(overdue);
     if (empty.length > 0 && !this.#stopped) await this.#options.forget(empty);
   }
 
-  #overdue(entity: string, topic: DurableTopic, now: number): Overdue | undefined {
-    const own = topic.own as TopicFile;
-    const { maxEvents = Infinity, maxBytes = Infinity, maxAgeMs } = this.#options.retention(topic.topic);
-    const before = maxAgeMs === undefined ? 0 : now - maxAgeMs;
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.turns.soon(resolve);
+    });
+  }
+
+  /** Where to look for the cut, when there is to be one. */
+  #orderOf(topic: DurableTopic, own: TopicFile, now: number): Overdue['order'] | undefined {
+    own.retention ??= this.#options.retention(topic.topic);
+    const { maxEvents = Infinity, maxBytes = Infinity, maxAgeMs = Infinity } = own.retention;
+    const before = Math.max(0, now - maxAgeMs);
     if (topic.count <= maxEvents && topic.bytes <= maxBytes && own.firstTimestamp >= before) return undefined;
     const span = { topic: topicId(topic), first: topic.firstOffset, last: topic.offset };
     const through = Math.max(topic.firstOffset - 1, topic.offset - maxEvents);
-    return { entity, topic, order: { span, through, before, maxBytes, trimmedTotal: own.trimmedTotal } };
+    return { span, through, before, maxBytes, trimmedTotal: own.trimmedTotal };
   }
 
   async #trim(batch: readonly Overdue[]): Promise<void> {
@@ -154,8 +169,11 @@ export class RetentionKeeper {
   }
 }
 
-interface Overdue {
+interface Empty {
   readonly entity: string;
   readonly topic: DurableTopic;
+}
+
+interface Overdue extends Empty {
   readonly order: TrimPointRequest['topics'][number];
 }

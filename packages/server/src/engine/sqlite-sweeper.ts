@@ -28,7 +28,7 @@ const SMALLEST_SPAN = 16;
  *
  * It goes through the events in seq order, for all topics at once, because neighbours in the file share pages: to
  * delete topic by topic would write the same pages again for each of them (50 topics: 64,000 appends/s with every one
- * of them paid for by a deletion, against 130,000; `bench/append.ts --keep 2000`).
+ * of them paid for by a deletion, against 145,000; `bench/append.ts --keep 2000`).
  */
 export class Sweeper {
   readonly #pending = new Map<number, Pending>();

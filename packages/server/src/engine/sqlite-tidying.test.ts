@@ -2,11 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { IDEMPOTENCY_WINDOW_MS } from '@millrace/protocol';
 import { ManualClock, until } from '@millrace/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Engine, Retention } from './engine.ts';
-import { IDEMPOTENCY_WINDOW_KEYS } from './idempotency-window.ts';
 import { CommitWriter } from './sqlite-commit-writer.ts';
 import { createSqliteEngine } from './sqlite-engine.ts';
 import { dataFileIn, prepareDataFile } from './sqlite-file.ts';
@@ -122,7 +120,13 @@ test('a seq is never given out again, even when nothing is left of the events', 
 test('keys beyond the window leave the file; younger ones, and a full window, stay', () => {
   const path = dataFileIn(directory);
   prepareDataFile(path, { epoch: 'e' });
-  const writer = new CommitWriter({ path, synchronous: 'full', maxBytes: 0, sweeps: [] });
+  const writer = new CommitWriter({
+    path,
+    synchronous: 'full',
+    maxBytes: 0,
+    keyWindow: { keys: 100, ms: 60_000 },
+    sweeps: [],
+  });
   let seq = 0;
   let number = 0;
   const addKeys = (topic: number, rows: number, now: number) => {
@@ -139,14 +143,14 @@ test('keys beyond the window leave the file; younger ones, and a full window, st
     }
   };
   try {
-    addKeys(1, IDEMPOTENCY_WINDOW_KEYS + 5000, 1000);
+    addKeys(1, 100 + 5000, 1000);
     addKeys(2, 50, 1000);
     tidyUp();
-    expect(count('keys')).toBe(IDEMPOTENCY_WINDOW_KEYS + 5050);
-    const later = 1000 + IDEMPOTENCY_WINDOW_MS + 1;
+    expect(count('keys')).toBe(100 + 5050);
+    const later = 1000 + 60_001;
     addKeys(1, 100, later);
     tidyUp();
-    expect(count('keys WHERE topic = 1')).toBe(IDEMPOTENCY_WINDOW_KEYS);
+    expect(count('keys WHERE topic = 1')).toBe(100);
     expect(count('keys WHERE topic = 2')).toBe(50);
     expect(count(`keys WHERE timestamp = ${later}`)).toBe(100);
   } finally {

@@ -1,4 +1,5 @@
 import type { Synchronous } from './sqlite-file.ts';
+import type { KeyWindow } from './sqlite-key-sweeper.ts';
 import type { Writes } from './sqlite-statements.ts';
 import type { SweepOrder } from './sqlite-sweeper.ts';
 
@@ -8,6 +9,7 @@ export interface WriterOptions {
   readonly synchronous: Synchronous;
   /** Of the data file; 0 for no bound. */
   readonly maxBytes: number;
+  readonly keyWindow: KeyWindow;
   /** Rows to delete that an earlier run left behind. */
   readonly sweeps: readonly SweepOrder[];
 }
