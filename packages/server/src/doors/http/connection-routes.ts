@@ -15,9 +15,10 @@ const ListSchema = {
   summary: 'List connections',
   description: 'The connections of the token’s entity at this node. Needs the role `admin`.',
   response: {
-    200: Type.Object({
-      connections: Type.Array(sharedShape<ConnectionInfo>('Connection')),
-    }),
+    200: Type.Object(
+      { connections: Type.Array(sharedShape<ConnectionInfo>('Connection')) },
+      { description: 'All of them.' },
+    ),
     ...guardedAnswers('forbidden'),
   },
 } as const;

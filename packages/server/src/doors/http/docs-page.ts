@@ -28,6 +28,7 @@ interface Parameter {
   readonly required?: boolean;
   readonly description?: string;
   readonly schema?: Schema;
+  readonly example?: unknown;
 }
 
 interface Schema {
@@ -97,7 +98,10 @@ function renderRoute({ method, path, operation }: Route, schemas: Readonly<Recor
     `<pre><code>${escapeHtml(curlExample(method, path, operation, schemas))}</code></pre>`,
   ];
   if (parameters.length > 0)
-    parts.push('<h4>Parameters</h4>', table(['name', 'in', 'type', ''], parameters.map(parameterRow)));
+    parts.push(
+      '<h4>Parameters <span class="plain">(* required)</span></h4>',
+      table(['name', 'in', 'type', ''], parameters.map(parameterRow)),
+    );
   if (requestBody !== undefined)
     parts.push('<h4>Body</h4>', table(['type', 'shape'], contentRows(requestBody.content)));
   const answers = Object.entries(responses).map(([status, { description, content }]) => [
@@ -115,7 +119,7 @@ function curlExample(
   schemas: Readonly<Record<string, Schema>>,
 ): string {
   const filled = path.replace(/\{(\w+)\}/g, (whole, name: string) => {
-    const example = parameters.find((parameter) => parameter.name === name)?.schema?.examples?.[0];
+    const example = parameters.find((parameter) => parameter.name === name)?.example;
     return example === undefined ? whole : encodeURIComponent(String(example));
   });
   const lines = [`curl${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} "$MILLRACE_URL${filled}"`];

@@ -14,7 +14,7 @@ const CheckResult = Type.Object({
 });
 type CheckResult = Type.Static<typeof CheckResult>;
 
-const Alive = Type.Object({ status: Type.Literal('ok') });
+const Alive = Type.Object({ status: Type.Literal('ok') }, { description: 'Yes.' });
 
 const LiveSchema = {
   operationId: 'livez',
@@ -40,12 +40,15 @@ const HealthSchema = {
   description: 'As `/readyz`; with `?verbose` each check stands by itself.',
   querystring: Type.Object({ verbose: Type.Optional(Type.String({ description: 'Any value, or none.' })) }),
   response: {
-    200: Type.Object({
-      status: Type.Literal('ok'),
-      version: Type.Optional(Type.String()),
-      uptime_seconds: Type.Optional(Type.Integer()),
-      checks: Type.Optional(Type.Array(CheckResult)),
-    }),
+    200: Type.Object(
+      {
+        status: Type.Literal('ok'),
+        version: Type.Optional(Type.String()),
+        uptime_seconds: Type.Optional(Type.Integer()),
+        checks: Type.Optional(Type.Array(CheckResult)),
+      },
+      { description: 'All is well.' },
+    ),
     ...problemAnswers('draining', 'unavailable'),
   },
 } as const;

@@ -7,7 +7,6 @@ import {
 } from '@millrace/protocol';
 import Type from 'typebox';
 import type { Engine, ReadFrom, ReadLimit, ReadResult, StoredEvent } from '../../engine/engine.ts';
-import { selectsTopic } from '../../hub/selection.ts';
 import { parseSince } from '../../session/since.ts';
 import { eventJson } from '../event-json.ts';
 import { type Guard, identityOf } from './authentication.ts';
@@ -72,7 +71,7 @@ const TopicHistorySchema = {
   params: TopicParams,
   querystring: TopicHistoryQuery,
   response: {
-    200: sharedShape('TopicHistory'),
+    200: sharedShape('TopicHistory', 'One page.'),
     ...guardedAnswers(
       'bad-message',
       'bad-topic',
@@ -96,7 +95,7 @@ const HistorySchema = {
   ].join('\n'),
   querystring: HistoryQuery,
   response: {
-    200: sharedShape('History'),
+    200: sharedShape('History', 'One page.'),
     ...guardedAnswers(
       'bad-message',
       'bad-topic',
@@ -154,10 +153,9 @@ export function addHistoryRoutes(router: HttpRouter, guard: Guard, { doorway, en
     const from = start.kind === 'cursor' ? start.cursor : 'earliest';
     const page = await engine.readSince(entityId, patterns, from, limitOf(limit));
     if (!page.ok) throw cannotRecover(page.reason, { cursor: formatCursor(page.head) });
-    const events = page.events.filter((event) => selectsTopic(patterns, event.topic));
     return reply
       .type(JSON_TYPE)
-      .send(pageJson(events, { cursor: formatCursor(page.cursor), behind: page.behind }));
+      .send(pageJson(page.events, { cursor: formatCursor(page.cursor), behind: page.behind }));
   });
 }
 

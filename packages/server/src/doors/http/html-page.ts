@@ -28,6 +28,7 @@ nav strong{color:var(--soft);font-size:.75rem;letter-spacing:.06em;text-transfor
 .route code{background:none;font-size:1rem;padding:0}
 .method{font:600 .75rem/1 ui-monospace,monospace;border:1px solid currentColor;border-radius:4px;padding:.25rem .4rem}
 .get{color:var(--get)}.post{color:var(--post)}.delete{color:var(--delete)}
+.plain{font-weight:400;text-transform:none;letter-spacing:0}
 .soft{color:var(--soft)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem}

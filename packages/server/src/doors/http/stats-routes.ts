@@ -24,20 +24,23 @@ const NodeMetrics = Type.Object(
   { description: 'Of the whole node since its start; only for the operator.' },
 );
 
-const StatsShape = Type.Object({
-  connections: Type.Object({
-    active_connections: Count('Now: of the token’s entity, or of the whole node for the operator.'),
-    max_connections: Count('How many this node takes.'),
-    total_created: Type.Optional(Count('Since the start; only for the operator.')),
-    peak_connections: Type.Optional(Count('The most at once since the start; only for the operator.')),
-    refused: Type.Optional(Count('Turned away at the limit; only for the operator.')),
-  }),
-  backpressure_clients: Count(
-    'Connections, of those counted, that are served from the log because they read slowly.',
-  ),
-  metrics: Type.Optional(NodeMetrics),
-  timestamp: Type.String({ description: 'When this was counted, ISO 8601.' }),
-});
+const StatsShape = Type.Object(
+  {
+    connections: Type.Object({
+      active_connections: Count('Now: of the token’s entity, or of the whole node for the operator.'),
+      max_connections: Count('How many this node takes.'),
+      total_created: Type.Optional(Count('Since the start; only for the operator.')),
+      peak_connections: Type.Optional(Count('The most at once since the start; only for the operator.')),
+      refused: Type.Optional(Count('Turned away at the limit; only for the operator.')),
+    }),
+    backpressure_clients: Count(
+      'Connections, of those counted, that are served from the log because they read slowly.',
+    ),
+    metrics: Type.Optional(NodeMetrics),
+    timestamp: Type.String({ description: 'When this was counted, ISO 8601.' }),
+  },
+  { description: 'The figures.' },
+);
 type Stats = Type.Static<typeof StatsShape>;
 
 const StatsSchema = {

@@ -34,15 +34,18 @@ const ListQuery = Type.Object({
   ),
 });
 
-const ListAnswer = Type.Object({
-  topics: Type.Array(sharedShape<TopicBody>('Topic'), { description: 'Sorted by name.' }),
-  next: Type.Optional(
-    Type.String({
-      description:
-        'There may be more: ask again with `after` set to it. A page may be short and not the last.',
-    }),
-  ),
-});
+const ListAnswer = Type.Object(
+  {
+    topics: Type.Array(sharedShape<TopicBody>('Topic'), { description: 'Sorted by name.' }),
+    next: Type.Optional(
+      Type.String({
+        description:
+          'There may be more: ask again with `after` set to it. A page may be short and not the last.',
+      }),
+    ),
+  },
+  { description: 'One page.' },
+);
 
 const ListSchema = {
   ...SECURED,
@@ -63,7 +66,7 @@ const ReadSchema = {
   description: 'How far the topic has come, and what is kept of it.',
   params: TopicParams,
   response: {
-    200: sharedShape<TopicBody>('Topic'),
+    200: sharedShape<TopicBody>('Topic', 'The topic’s head.'),
     ...guardedAnswers('bad-topic', 'forbidden', 'not-found', 'unavailable'),
   },
 } as const;

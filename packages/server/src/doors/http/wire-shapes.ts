@@ -13,9 +13,9 @@ import type { Problem } from '../problem.ts';
  * the code that writes them is typed.
  */
 
-/** A shape that the OpenAPI document describes once, by its name. */
-export function sharedShape<Shape>(name: string): Type.TUnsafe<Shape> {
-  return Type.Unsafe<Shape>({ $ref: `${name}#` });
+/** A shape that the OpenAPI document describes once, by its name; `description` is of what it stands for here. */
+export function sharedShape<Shape>(name: string, description?: string): Type.TUnsafe<Shape> {
+  return Type.Unsafe<Shape>({ $ref: `${name}#`, ...(description !== undefined && { description }) });
 }
 
 const Topic = (description: string) => Type.String({ description, examples: ['task.build-7'] });
@@ -196,8 +196,7 @@ export const HistoryShape = Type.Object(
     }),
     behind: Type.Integer({
       minimum: 0,
-      description:
-        'At most so many events follow. A page may be empty and not the last: read on until it is 0.',
+      description: 'How many events follow this page; 0 at the head.',
     }),
   },
   { $id: 'History' },
