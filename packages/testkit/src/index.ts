@@ -2,6 +2,7 @@ export * from './engine-contract.ts';
 export * from './manual-clock.ts';
 export * from './notification-bus.ts';
 export * from './power-cut.ts';
+export * from './raw-web-socket.ts';
 export * from './sse-client.ts';
 export * from './test-client.ts';
 export * from './test-server.ts';

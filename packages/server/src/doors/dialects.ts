@@ -5,6 +5,7 @@ import type { StoredEvent } from '../engine/engine.ts';
 import type { CursorSource, Dialect } from '../hub/dialect.ts';
 import { eventJson, flatEventJson } from './event-json.ts';
 import { binaryFrame, textFrame } from './frames.ts';
+import { readMsgpack } from './msgpack-reader.ts';
 
 /** The native door's JSON. */
 export const jsonDialect: Dialect = {
@@ -110,11 +111,5 @@ export function decodeJson(data: Buffer, isBinary: boolean, maxDepth: number): R
 export function decodeMsgpack(data: Buffer, isBinary: boolean, maxDepth: number): Record<string, unknown> {
   if (!isBinary)
     throw new MillraceError('bad-message', 'a text frame in a MessagePack session; send binary frames');
-  let value: unknown;
-  try {
-    value = packr.unpack(data);
-  } catch (error) {
-    throw new MillraceError('bad-json', `the message is not MessagePack: ${(error as Error).message}`);
-  }
-  return checkObject(value, maxDepth);
+  return checkObject(readMsgpack(data, maxDepth), maxDepth);
 }
