@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,6 +101,40 @@ describe('a full disk', () => {
     ]);
   });
 });
+
+/** A file system of our own can be filled; mounting one takes root. Elsewhere `maxFileBytes` stands for it, above. */
+const mountsDisks = process.platform === 'linux' && process.getuid?.() === 0 && canMount();
+
+function canMount(): boolean {
+  const probe = mkdtempSync(join(tmpdir(), 'millrace-mount-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe]).status === 0;
+  if (mounted) spawnSync('umount', [probe]);
+  rmSync(probe, { recursive: true });
+  return mounted;
+}
+
+test.skipIf(!mountsDisks)(
+  'a disk that is really full refuses appends, until there is room again',
+  async () => {
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory]);
+    try {
+      const ballast = join(directory, 'ballast');
+      writeFileSync(ballast, Buffer.alloc(2_000_000));
+      const log = await open();
+      const seen = await follow(log);
+      const taken = await fill(log, 'task.a');
+      expect(taken).toBeGreaterThan(100);
+      rmSync(ballast);
+      expect(await publish(log, 'task.a', 50)).toMatchObject(Array(50).fill({ status: 'stored' }));
+      await until(() => seen.length === taken + 50, 'the delivery of everything');
+      const reopened = await open();
+      expect((await reopened.head('acme', 'task.a'))?.position.offset).toBe(taken + 50);
+      await reopened.close();
+    } finally {
+      spawnSync('umount', [directory]);
+    }
+  },
+);
 
 describe('a writer thread that dies', () => {
   /** Lets a test kill the writer, or keep new ones from starting. */

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { DataFileError, isDamage } from './sqlite-error.ts';
+import { DataFileError, isDamage, isFull } from './sqlite-error.ts';
 import { APPLICATION_ID, migrate, pragma, SCHEMA_VERSION, TABLES, versionOf } from './sqlite-schema.ts';
 
 /**
@@ -31,8 +31,6 @@ export function prepareDataFile(path: string, firstFacts: Readonly<Record<string
   withDatabase(path, openDatabase, (database) => {
     checkContents(path, database);
     migrate(database);
-    // Recovery may have found events in the log alone; from here on the main file has them too.
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   });
 }
 
@@ -139,11 +137,25 @@ function checkContents(path: string, database: DatabaseSync): void {
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   const missing = TABLES.find((name) => !tables.some((table) => table.name === name));
   if (missing !== undefined) throw damaged(path, `its table ${missing} is gone`);
+  if (!checkpoint(database)) return;
   const pages = pragma(database, 'page_count');
   const pageBytes = pragma(database, 'page_size');
-  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   const { size } = statSync(path);
   if (size < pages * pageBytes) throw damaged(path, `it ends after ${size} of ${pages * pageBytes} bytes`);
+}
+
+/**
+ * Copies what a crash left in the write-ahead log into the main file. False when the disk is too full for it: then
+ * both together are the log, and can still be read.
+ */
+function checkpoint(database: DatabaseSync): boolean {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    return true;
+  } catch (error) {
+    if (isFull(error)) return false;
+    throw error;
+  }
 }
 
 function damaged(path: string, what: string, cause?: unknown): DataFileError {

@@ -17,7 +17,11 @@ import type { ReaderReply } from './sqlite-reader-protocol.ts';
 import { eventOf } from './sqlite-rows.ts';
 import { WorkerDiedError, type WorkerLink } from './sqlite-worker-link.ts';
 
-export type ReaderLink = WorkerLink<PageRequest | { readonly type: 'close' }, ReaderReply>;
+/** The reader thread as this sees it. */
+export type ReaderLink = Pick<
+  WorkerLink<PageRequest | { readonly type: 'close' }, ReaderReply>,
+  'request' | 'terminate'
+>;
 
 /**
  * Reads history. The ledger says what there is, the reader thread fetches it; retention may take it away in between,
