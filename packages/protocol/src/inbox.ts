@@ -1,5 +1,5 @@
 import { encodeSegment } from './segment.ts';
-import { namespaceOf } from './topic.ts';
+import { matchesPattern, namespaceOf } from './topic.ts';
 
 /*
  * A user's inbox is `user.<id>` and the topics below it. It is that user's alone ([AUTH-8]), which needs no look at
@@ -26,3 +26,14 @@ export function isInboxTopic(topic: string): boolean {
 export function isHiddenFrom(pattern: string, topic: string): boolean {
   return isInboxTopic(topic) && !isInboxTopic(pattern);
 }
+
+/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nobody's inbox ([AUTH-8]). */
+export function selectsTopic(patterns: readonly string[], topic: string): boolean {
+  for (const pattern of patterns) {
+    if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
+  }
+  return false;
+}
+
+/** Patterns that select every topic, inboxes too. */
+export const EVERY_TOPIC: readonly string[] = ['*', INBOX_NAMESPACE, `${INBOX_NAMESPACE}.*`];

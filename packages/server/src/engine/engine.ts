@@ -37,11 +37,16 @@ export interface Engine {
   read(entity: string, topic: string, from: ReadFrom, limit: ReadLimit): Promise<ReadResult>;
 
   /**
-   * Reads all topics that match any of the patterns (a topic is a pattern too), merged in `seq` order within each
-   * engine, after a cursor. `expired` when an event after the cursor, of a topic that matches, was trimmed; `epoch`
+   * Reads all topics that any of the patterns selects (a topic is a pattern too; a wildcard selects no inbox, see
+   * `selectsTopic`), merged in `seq` order within each engine, after a cursor. `expired` when an event after the cursor, of a topic that matches, was trimmed; `epoch`
    * when the cursor belongs to another log or such a topic was deleted since.
    */
-  readSince(entity: string, patterns: readonly string[], from: Cursor | 'earliest', limit: ReadLimit): Promise<ReadSinceResult>;
+  readSince(
+    entity: string,
+    patterns: readonly string[],
+    from: Cursor | 'earliest',
+    limit: ReadLimit,
+  ): Promise<ReadSinceResult>;
 
   /**
    * Calls `listener` with events as they are committed: in log order within each topic, each event exactly once,
@@ -58,7 +63,11 @@ export interface Engine {
   head(entity: string, topic: string): Promise<TopicHead | undefined>;
 
   /** Heads of the topics that match, sorted by name, at most `limit`, beginning after the topic `after`. */
-  topics(entity: string, pattern: string, page?: { after?: string; limit?: number }): Promise<readonly TopicHead[]>;
+  topics(
+    entity: string,
+    pattern: string,
+    page?: { after?: string; limit?: number },
+  ): Promise<readonly TopicHead[]>;
 
   /** Deletes a topic and its history. A later append begins a new log with a new epoch. False when there was none. */
   delete(entity: string, topic: string): Promise<boolean>;
@@ -68,7 +77,13 @@ export interface Engine {
    * Exclusive: refused while another owner holds it. Shared: any number of owners hold it side by side.
    * The token is max(previous + 1, server time in µs), so it grows across restarts.
    */
-  acquireLease(entity: string, name: string, owner: string, ttlMs: number, options?: LeaseOptions): Promise<LeaseResult>;
+  acquireLease(
+    entity: string,
+    name: string,
+    owner: string,
+    ttlMs: number,
+    options?: LeaseOptions,
+  ): Promise<LeaseResult>;
 
   /** Prolongs a lease that is still held. False when it is not (it may have expired): acquire again. */
   renewLease(entity: string, name: string, owner: string, ttlMs: number): Promise<boolean>;
@@ -159,7 +174,11 @@ export type AppendResult =
   | { readonly status: 'refused'; readonly code: 'fenced'; readonly token: number }
   | { readonly status: 'refused'; readonly code: 'sealed'; readonly head: Position }
   /** Nothing was stored. */
-  | { readonly status: 'failed'; readonly code: 'storage-full' | 'unavailable' | 'too-large'; readonly message: string }
+  | {
+      readonly status: 'failed';
+      readonly code: 'storage-full' | 'unavailable' | 'too-large';
+      readonly message: string;
+    }
   /** It may or may not be stored; only a repeat with the same idempotency key, or a read, can tell. */
   | { readonly status: 'unknown'; readonly message: string };
 
@@ -192,7 +211,12 @@ export type ReadResult =
       readonly head: Position;
       readonly sealed: boolean;
     }
-  | { readonly ok: false; readonly reason: RecoveryFailure; readonly head: Position; readonly sealed: boolean };
+  | {
+      readonly ok: false;
+      readonly reason: RecoveryFailure;
+      readonly head: Position;
+      readonly sealed: boolean;
+    };
 
 export type ReadSinceResult =
   | {

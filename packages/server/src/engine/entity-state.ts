@@ -1,4 +1,4 @@
-import { hasWildcard, matchesPattern, type RecoveryFailure } from '@millrace/protocol';
+import { hasWildcard, matchesPattern, type RecoveryFailure, selectsTopic } from '@millrace/protocol';
 import { Tombstones } from './tombstones.ts';
 import type { TopicState } from './topic-state.ts';
 
@@ -33,10 +33,9 @@ export class EntityState<Own = undefined> {
    */
   topicsAfter(seq: number, patterns: readonly string[]): TopicState<Own>[] {
     const found: TopicState<Own>[] = [];
-    const all = patterns.includes('*');
     for (let topic = this.#newest; topic !== undefined && topic.lastSeq > seq; topic = topic.older) {
       const { topic: name } = topic;
-      if (all || patterns.some((pattern) => matchesPattern(pattern, name))) found.push(topic);
+      if (selectsTopic(patterns, name)) found.push(topic);
     }
     return found;
   }

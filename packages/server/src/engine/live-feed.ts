@@ -1,4 +1,4 @@
-import { type Cursor, MillraceError } from '@millrace/protocol';
+import { type Cursor, EVERY_TOPIC, MillraceError } from '@millrace/protocol';
 import type { Clock, Timer, Turns } from '../clock.ts';
 import { Audience, Follower } from './audience.ts';
 import type { Engine, EngineSlot, Following, FollowListener, StoredEvent } from './engine.ts';
@@ -216,7 +216,7 @@ class EntityFeed {
   }
 
   async #repairPage(): Promise<void> {
-    const page = await this.#options.log.readSince(this.#entity, ['*'], this.#cursor(), REPAIR_PAGE);
+    const page = await this.#options.log.readSince(this.#entity, EVERY_TOPIC, this.#cursor(), REPAIR_PAGE);
     if (this.#isClosed()) return;
     const before = this.#delivered;
     this.#adopt(page.ok ? page.cursor : page.head);

@@ -1,4 +1,4 @@
-import { matchesPattern, type RecoveryFailure } from '@millrace/protocol';
+import { type RecoveryFailure, selectsTopic } from '@millrace/protocol';
 
 /** Removed topics that one entity remembers by name. */
 export const MAX_TOMBSTONES = 10_000;
@@ -77,7 +77,7 @@ export class Tombstones {
     const counts = (loss: Loss) => loss.seq > seq && loss.lostAt >= waived;
     if (counts(this.#watermark)) return this.#watermark.reason;
     for (const [topic, loss] of this.#byTopic) {
-      if (counts(loss) && patterns.some((pattern) => matchesPattern(pattern, topic))) return loss.reason;
+      if (counts(loss) && selectsTopic(patterns, topic)) return loss.reason;
     }
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { Cursor, Position } from '@millrace/protocol';
+import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
 import { type Audience, Channel, type Group, resolveAudience, type Waiter } from './channel.ts';
 import { CursorClock } from './cursor-clock.ts';
@@ -11,7 +11,6 @@ import {
   readLanes,
   readTrail,
 } from './recent-events.ts';
-import { selectsTopic } from './selection.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface EntityFeedOptions {

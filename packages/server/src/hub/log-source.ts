@@ -4,7 +4,6 @@ import { CursorClock, cursorCovers } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { RecentEvent } from './recent-events.ts';
-import { selectsTopic } from './selection.ts';
 
 export type LogPage =
   | { readonly ok: true; readonly events: readonly StoredEvent[]; readonly behind: number }
@@ -140,8 +139,7 @@ export class PatternSource implements LogSource {
     const result = await engine.readSince(this.entity, this.patterns, this.#cursor, limit);
     if (!result.ok) return { ok: false, reason: result.reason };
     this.#cursor = result.cursor;
-    const events = result.events.filter((event) => selectsTopic(this.patterns, event.topic));
-    return { ok: true, events, behind: result.behind };
+    return { ok: true, events: result.events, behind: result.behind };
   }
 
   async skipLost(engine: Engine): Promise<Record<string, never>> {

@@ -1,4 +1,4 @@
-import { type Cursor, matchesPattern } from '@millrace/protocol';
+import { type Cursor, selectsTopic } from '@millrace/protocol';
 import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
 import { Deque } from './deque.ts';
 import type { CursorSource, Dialect } from './dialect.ts';
@@ -162,7 +162,7 @@ export function readLanes(
     for (; index < lane.events.length && bytes < maxBytes; index++) {
       const entry = lane.events.at(index);
       seqs[lane.partition] = entry.event.seq;
-      if (!patterns.some((pattern) => matchesPattern(pattern, entry.event.topic))) continue;
+      if (!selectsTopic(patterns, entry.event.topic)) continue;
       if (entry.event.timestamp < oldestMs(entry.event.topic)) return { page: undefined, cursor };
       entries.push(entry);
       bytes += entry.event.data.length;

@@ -1,4 +1,4 @@
-import { hasWildcard, isHiddenFrom, matchesPattern } from '@millrace/protocol';
+import { hasWildcard } from '@millrace/protocol';
 
 /** What a subscription selects: one topic by name, or everything that matches one of several patterns. */
 export type Selection =
@@ -7,14 +7,6 @@ export type Selection =
 
 export function selectionOf(pattern: string): Selection {
   return hasWildcard(pattern) ? { kind: 'patterns', patterns: [pattern] } : { kind: 'topic', topic: pattern };
-}
-
-/** Whether one of the patterns selects the topic. A wildcard selects nobody's inbox ([AUTH-8]). */
-export function selectsTopic(patterns: readonly string[], topic: string): boolean {
-  for (const pattern of patterns) {
-    if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
-  }
-  return false;
 }
 
 /** As a client names it. */
