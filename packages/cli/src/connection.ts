@@ -130,6 +130,7 @@ export function createConnectionTeller(words: {
 }): ConnectionTeller {
   let lost = false;
   let stopped = false;
+  let told = '';
   return {
     watch(client) {
       client.on('state', (state) => {
@@ -137,6 +138,11 @@ export function createConnectionTeller(words: {
         if (state === 'connected' && lost) say(words.back);
         if (state === 'disconnected' && !lost) say(words.lost);
         lost = state !== 'connected';
+      });
+      client.on('error', (error) => {
+        // The SDK goes on trying, but without somebody's help in vain.
+        if (!stopped && isRefusal(error) && error.message !== told) say(`${error.message} (${error.code})`);
+        told = error.message;
       });
     },
     stop() {

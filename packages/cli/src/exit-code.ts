@@ -1,4 +1,4 @@
-/** What the command's exit status says; `millrace help exit-codes` prints this table. */
+/** What the command's exit status says; `millrace --help` ends with this table. */
 export const EXIT = {
   ok: 0,
   failed: 1,

@@ -7,6 +7,7 @@ import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { EXIT } from '../exit-code.ts';
 import { InFlight } from '../in-flight.ts';
+import { onceStopped } from '../interruption.ts';
 import { positiveInteger, positiveNumber, topic } from '../option-values.ts';
 import { complain, say, setQuiet, showProgress } from '../status.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
@@ -40,9 +41,13 @@ function* fromTemplate(template: string, count: number): Generator<unknown> {
   }
 }
 
-async function* fromStdin(): AsyncGenerator<unknown> {
+async function* fromStdin(signal: AbortSignal): AsyncGenerator<unknown> {
   let line = 0;
-  for await (const text of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of createInterface({
+    input: process.stdin,
+    crlfDelay: Number.POSITIVE_INFINITY,
+    signal,
+  })) {
     line++;
     if (text.trim() !== '') yield parseData(text, `line ${line} of the input`);
   }
@@ -63,13 +68,32 @@ async function* withLast(values: AsyncIterable<unknown>): AsyncGenerator<Entry> 
   if (held !== undefined) yield { ...held, last: true };
 }
 
-async function* readEntries(json: string | undefined, flags: PubFlags): AsyncGenerator<Entry> {
+async function* readEntries(
+  json: string | undefined,
+  flags: PubFlags,
+  signal: AbortSignal,
+): AsyncGenerator<Entry> {
   async function* values(): AsyncGenerator<unknown> {
-    if (json === '-') yield* fromStdin();
+    if (json === '-') yield* fromStdin(signal);
     else yield* fromTemplate(json ?? 'null', flags.count ?? 1);
   }
   if (flags.seal) yield* withLast(values());
   else for await (const data of values()) yield { data, last: false };
+}
+
+async function sleepUntil(time: number, signal: AbortSignal): Promise<void> {
+  const ms = time - performance.now();
+  // When it is stopped, so is the sleep.
+  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+interface PublicationOptions {
+  readonly client: Client;
+  readonly topic: string;
+  readonly event: string;
+  readonly flags: PubFlags;
+  /** Ends the input; what was sent is waited for. */
+  readonly stop: AbortController;
 }
 
 class Publication {
@@ -77,20 +101,23 @@ class Publication {
   readonly #topic: string;
   readonly #event: string;
   readonly #flags: PubFlags;
+  readonly #stop: AbortController;
   readonly #inFlight = new InFlight(MAX_IN_FLIGHT);
   #sent = 0;
   #stored = 0;
   #newest: PublishResult | undefined;
 
-  constructor(client: Client, topic: string, event: string, flags: PubFlags) {
+  constructor({ client, topic, event, flags, stop }: PublicationOptions) {
     this.#client = client;
     this.#topic = topic;
     this.#event = event;
     this.#flags = flags;
+    this.#stop = stop;
   }
 
-  /** Publishes everything, or throws the first failure. */
+  /** Publishes everything, or all until it is stopped; stops at the first failure and throws it. */
   async run(entries: AsyncIterable<Entry>): Promise<void> {
+    const { signal } = this.#stop;
     const startedAt = performance.now();
     const { rate, count } = this.#flags;
     const total = count === undefined ? '' : ` of ${count}`;
@@ -100,11 +127,11 @@ class Publication {
     });
     try {
       for await (const entry of entries) {
-        if (rate !== undefined) await delay(startedAt + (this.#sent * 1000) / rate - performance.now());
+        if (rate !== undefined) await sleepUntil(startedAt + (this.#sent * 1000) / rate, signal);
         if (this.#inFlight.full) await this.#inFlight.room();
-        if (this.#inFlight.failure !== undefined) break;
+        if (signal.aborted) break;
         this.#sent++;
-        this.#inFlight.add(this.#publish(entry));
+        this.#inFlight.add(this.#publish(entry).catch((error: unknown) => this.#fail(error)));
       }
     } finally {
       await this.#inFlight.settled();
@@ -126,9 +153,15 @@ class Publication {
     if (json) await writeOut(`${JSON.stringify(result)}\n`);
   }
 
+  #fail(error: unknown): never {
+    // The next line of the input may be long in coming.
+    this.#stop.abort();
+    throw error;
+  }
+
   #sayResult(): void {
     if (this.#newest === undefined) {
-      say('the input was empty: nothing was published');
+      say('nothing was published');
       return;
     }
     const { topic, epoch, offset } = this.#newest;
@@ -150,8 +183,11 @@ async function publish(
   if (json !== undefined && json !== '-') fromTemplate(json, 1).next();
   exitOnBrokenPipe();
   const client = await connect(await findTarget(flags, 'publisher'));
+  const stop = new AbortController();
+  onceStopped(() => stop.abort());
   try {
-    await new Publication(client, name, event, flags).run(readEntries(json, flags));
+    const entries = readEntries(json, flags, stop.signal);
+    await new Publication({ client, topic: name, event, flags, stop }).run(entries);
   } finally {
     client.close();
   }

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Finished, Millrace, type Served, serve } from '../../test/millrace.ts';
+
+// Each test is several processes.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let cwd: string;
 let server: Served;
@@ -164,7 +167,7 @@ test('a server that is killed and comes back costs no byte, no order and no exit
   expect(outputOf(events, true).toString()).toBe(lines(1));
   expect(String(finished.stdout)).toBe(lines(0));
   expect(events.at(-1)).toMatchObject({ event: 'tool.completed', data: { exit_code: 5 }, sealed: true });
-}, 60_000);
+});
 
 describe('ends', () => {
   const events = async (finished: Finished) =>

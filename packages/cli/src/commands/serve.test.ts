@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Millrace, serve } from '../../test/millrace.ts';
+
+// Each test is several processes.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let cwd: string;
 const running = new Set<Millrace>();
@@ -87,6 +90,16 @@ test('says in one line that the data folder is in use', async () => {
   const { code, stderr } = await start(['serve', '--port', '0']).finished;
   expect(code).toBe(1);
   expect(stderr).toMatch(/^millrace: .*data folder.*in use by another process.*\n$/);
+});
+
+test('refuses a key that is none, as part of the configuration', async () => {
+  writeFileSync(
+    join(cwd, 'millrace.config.json'),
+    JSON.stringify({ auth: { publicKeys: ['-----BEGIN nothing'] } }),
+  );
+  const { code, stderr } = await start(['serve', '--port', '0']).finished;
+  expect(stderr).toMatch(/^millrace: auth\.publicKeys\[0\] is not a public key in PEM/);
+  expect(code).toBe(2);
 });
 
 test('takes flags, environment and file, and refuses what is wrong with where it stands', async () => {

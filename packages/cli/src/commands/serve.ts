@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CONFIG_OPTIONS, type Config, createServer, loadConfig, type MillraceServer } from '@millrace/server';
+import {
+  CONFIG_OPTIONS,
+  type Config,
+  ConfigError,
+  createServer,
+  loadConfig,
+  type MillraceServer,
+} from '@millrace/server';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-code.ts';
@@ -30,7 +37,10 @@ const FLAGS = CONFIG_OPTIONS.flatMap(({ name, schema }) =>
       ],
 );
 
-function explainStart(error: unknown, { server }: Config): CliError {
+function explainStart(error: unknown, { server }: Config): unknown {
+  // What the configuration says wrongly has its own exit status; our own mistakes keep their stack.
+  if (error instanceof ConfigError || error instanceof TypeError || error instanceof ReferenceError)
+    return error;
   const { code, message } = error as NodeJS.ErrnoException;
   const place = `${server.host}:${server.port}`;
   switch (code) {
