@@ -4,7 +4,6 @@ import {
   MillraceError,
   parsePosition,
   type RecoveryFailure,
-  selectsTopic,
 } from '@millrace/protocol';
 import Type from 'typebox';
 import type { Engine, ReadFrom, ReadLimit, ReadResult, StoredEvent } from '../../engine/engine.ts';
