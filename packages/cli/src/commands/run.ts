@@ -92,6 +92,7 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   let reached: Client | undefined = client;
   const recorder = new Recorder({
     topic,
+    ownTopic: flags.topic === undefined,
     executionId,
     openClient() {
       const next = reached ?? open(target, { maxQueued: MAX_QUEUED });

@@ -17,6 +17,7 @@ function setUp() {
   const reopened = Promise.withResolvers<void>();
   const recorder = new Recorder({
     topic: 'tool.x-1',
+    ownTopic: true,
     executionId: 'x-1',
     restartDelayMs: 0,
     openClient() {
@@ -77,7 +78,21 @@ test('what the SDK gave up on is repeated in order on a new connection, with wha
   expect(failures).toEqual([]);
 });
 
+test('an event that is refused for now is not overtaken: those after it conflict, and are repeated behind it', async () => {
+  const { recorder, clients, failures, reopened } = setUp();
+  for (let i = 0; i < 3; i++) recorder.record('tool.output', { output: `${i}` });
+  expect(clients[0]?.sent.map(({ options }) => options.expectOffset)).toEqual([0, 1, 2]);
+  // The SDK repeats the first by itself; the second finds that it is not there.
+  clients[0]?.sent[1]?.answer.reject(new MillraceError('conflict', 'the head is 0'));
+  await reopened;
+  expect(keysOf(clients[1]?.sent)).toEqual(['x-1-1', 'x-1-2', 'x-1-3']);
+  for (const { answer } of clients[1]?.sent ?? []) answer.resolve(stored);
+  expect(await recorder.flush(1000, new AbortController().signal)).toBe(true);
+  expect(failures).toEqual([]);
+});
+
 test.for([
+  ['the log has lost what was stored', new MillraceError('conflict', 'the head is 0'), undefined],
   ['the server refuses an event', new MillraceError('sealed', 'closed'), undefined],
   [
     'the client was told not to come back',

@@ -14,6 +14,8 @@ const RESTART_DELAY_MS = 1000;
 
 export interface RecorderOptions {
   readonly topic: string;
+  /** Nobody else writes to the topic, and nothing was written to it before. */
+  readonly ownTopic: boolean;
   readonly executionId: string;
   /** Begins to connect; called at once, and again when a client has given up on publications. */
   readonly openClient: () => Client;
@@ -26,14 +28,16 @@ interface Entry {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly seal: boolean;
-  readonly idempotencyKey: string;
+  /** From 1. */
+  readonly number: number;
   readonly stored: PromiseWithResolvers<void>;
 }
 
 /**
  * Publishes one execution's events, in order, however long the server is away. Their idempotency keys are
  * `<execution id>-<n>`, so that what is repeated is stored once. When the SDK gives up on one of them, all that are not
- * stored are repeated in order on a new connection.
+ * stored are repeated in order on a new connection. On a topic of its own each event names the offset it follows, so that
+ * none is stored before the one ahead of it, even when that one was refused for now (a full disk).
  */
 export class Recorder {
   readonly #options: RecorderOptions;
@@ -78,7 +82,7 @@ export class Recorder {
       event,
       data: { execution_id: executionId, ...data },
       seal: options.seal === true,
-      idempotencyKey: `${executionId}-${++this.#recorded}`,
+      number: ++this.#recorded,
       stored: Promise.withResolvers(),
     };
     this.#waiting.add(entry);
@@ -110,18 +114,26 @@ export class Recorder {
   }
 
   async #send(client: Client, entry: Entry): Promise<void> {
-    const { event, data, seal, idempotencyKey } = entry;
+    const { topic, ownTopic, executionId } = this.#options;
+    const { event, data, seal, number } = entry;
+    const idempotencyKey = `${executionId}-${number}`;
+    const expectOffset = ownTopic ? number - 1 : undefined;
     try {
-      await client.publish(this.#options.topic, event, data, { idempotencyKey, seal });
+      await client.publish(topic, event, data, { idempotencyKey, expectOffset, seal });
       this.#settle(entry);
     } catch (error) {
       // An answer for a client that was given up says nothing new.
       if (client !== this.#client) return;
-      const retryable =
-        error instanceof MillraceError && error.retryable && client.failure?.retryable !== false;
-      if (retryable) this.#startAgain(client);
+      if (this.#mayRepeat(client, entry, error)) this.#startAgain(client);
       else this.#fail(client.failure ?? error);
     }
+  }
+
+  #mayRepeat(client: Client, entry: Entry, error: unknown): boolean {
+    if (!(error instanceof MillraceError) || client.failure?.retryable === false) return false;
+    // A conflict means that the one before is not stored yet; for the first that waits, that the log is not ours any more.
+    if (error.code === 'conflict') return this.#waiting.values().next().value !== entry;
+    return error.retryable;
   }
 
   #settle(entry: Entry): void {
