@@ -150,6 +150,20 @@ test('a server that is back after a long outage is found within two seconds', as
   expect(client.state).toBe('connected');
 });
 
+test('a socket that cannot even be made is a failed attempt, and the state says so', async () => {
+  const { platform, server, client, states } = startClient({ token: 'fine' });
+  server.needsToken = true;
+  platform.onSocket = () => {
+    throw new Error('insecure WebSocket on a secure page');
+  };
+  await platform.flush();
+  expect(client.state).toBe('connect_error');
+  expect(states.at(-1)).toBe('connect_error');
+  server.start();
+  await platform.advance(2000);
+  expect(states.at(-1)).toBe('connected');
+});
+
 test('it gives up after maxAttempts', async () => {
   const { platform, server, states } = startClient({ reconnect: { maxAttempts: 3 } });
   server.stop();

@@ -66,6 +66,7 @@ export class Connection {
   readonly #handlers: ConnectionHandlers;
   readonly #heartbeat: Heartbeat;
   #state: MachineState = { name: 'idle' };
+  #announced: ConnectionState = 'disconnected';
   #attempt: Attempt | undefined;
   #pacer: Pacer | undefined;
   #retry: Timer | undefined;
@@ -129,15 +130,17 @@ export class Connection {
         this.#retry = this.#options.platform.after(effect.delayMs, () => this.#input({ name: 'retry' }));
       }
     }
-    this.#announce(before, after, dropped);
+    if (dropped) this.#handlers.lost();
+    this.#announce();
+    if (after.name === 'failed' && before.name !== 'failed') this.#handlers.failed(after.error);
   }
 
-  /** Tells what happened last, when all is in order: a listener may call back into this connection. */
-  #announce(before: MachineState, after: MachineState, dropped: boolean): void {
-    if (dropped) this.#handlers.lost();
-    if (connectionStateOf(after) !== connectionStateOf(before))
-      this.#handlers.state(connectionStateOf(after));
-    if (after.name === 'failed' && before.name !== 'failed') this.#handlers.failed(after.error);
+  /** The newest state only: what was carried out above, or a listener, may have led to another input. */
+  #announce(): void {
+    const { state } = this;
+    if (state === this.#announced) return;
+    this.#announced = state;
+    this.#handlers.state(state);
   }
 
   /** Lets go of the attempt; true when it had become a connection. */

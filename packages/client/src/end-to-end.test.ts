@@ -31,24 +31,30 @@ async function startProxy(server: TestServer): Promise<CuttableProxy> {
   return proxy;
 }
 
-test('[AUTH-1] [PUB-1] [SUB-3] publish, history and live events over a real socket', async () => {
-  const server = await startServer();
-  const client = clientOf(server);
-  await client.publish('task.a', 'task.progress', { progress: 1 });
-  const stored = await client.publish('task.a', 'task.progress', { progress: 2 }, { source: 'test' });
-  expect(stored).toMatchObject({ topic: 'task.a', offset: 2 });
-  const history = collect(client.topic('task.a', { since: 'earliest' }));
-  const last = collect(client.topic('task.a', { since: { last: 1 } }));
-  await until(() => history.length === 2 && last.length === 1, 'history');
-  await client.publish('task.a', 'task.progress', { progress: 3 });
-  await until(() => history.length === 3 && last.length === 2, 'the live event');
-  expect(history).toEqual([{ progress: 1 }, { progress: 2 }, { progress: 3 }]);
-  expect(client.session).toMatchObject({ userId: 'tester', roles: ['admin'] });
-});
+const transports = ['websocket', 'sse'] as const;
 
-test('[SUB-8] the loop ends with the sealed topic', async () => {
+test.each(transports)(
+  '[AUTH-1] [PUB-1] [SUB-3] over %s: publish, history and live events',
+  async (transport) => {
+    const server = await startServer();
+    const client = clientOf(server, { transport });
+    await client.publish('task.a', 'task.progress', { progress: 1 });
+    const stored = await client.publish('task.a', 'task.progress', { progress: 2 }, { source: 'test' });
+    expect(stored).toMatchObject({ topic: 'task.a', offset: 2 });
+    const history = collect(client.topic('task.a', { since: 'earliest' }));
+    const last = collect(client.topic('task.a', { since: { last: 1 } }));
+    await until(() => history.length === 2 && last.length === 1, 'history');
+    await client.publish('task.a', 'task.progress', { progress: 3 });
+    await until(() => history.length === 3 && last.length === 2, 'the live event');
+    expect(history).toEqual([{ progress: 1 }, { progress: 2 }, { progress: 3 }]);
+    const session = { userId: 'tester', roles: ['admin'] };
+    expect(client.session).toEqual(transport === 'sse' ? undefined : expect.objectContaining(session));
+  },
+);
+
+test.each(transports)('[SUB-8] over %s the loop ends with the sealed topic', async (transport) => {
   const server = await startServer();
-  const client = clientOf(server);
+  const client = clientOf(server, { transport });
   const read = (async () => {
     const seen: unknown[] = [];
     for await (const event of client.topic('task.a', { since: 'earliest' })) seen.push(event.data);
@@ -60,12 +66,16 @@ test('[SUB-8] the loop ends with the sealed topic', async () => {
   await expect(client.publish('task.a', 'x', 3)).rejects.toMatchObject({ code: 'sealed' });
 });
 
-test.each(['websocket'] as const)(
+test.each(transports)(
   '[REC-1] [REC-6] [PUB-2] over %s, cuts at any time lose and repeat nothing',
   async (transport) => {
     const server = await startServer();
     const proxy = await startProxy(server);
     const client = clientOf(server, { url: proxy.url, transport });
+    let connected = 0;
+    client.on('state', (state) => {
+      if (state === 'connected') connected += 1;
+    });
     const topic = collect(client.topic('task.a', { since: 'earliest' }));
     const pattern = collect(client.topic('job.*', { since: 'earliest' }));
     const results: Promise<unknown>[] = [];
@@ -77,6 +87,7 @@ test.each(['websocket'] as const)(
     }
     await within(Promise.all(results), 'all publications', 15_000);
     await until(() => topic.length >= 100 && pattern.length >= 100, 'all events', 15_000);
+    expect(connected).toBeGreaterThan(1);
     const byNumber = (a: unknown, b: unknown): number => Number(a) - Number(b);
     expect([...topic].sort(byNumber)).toEqual(Array.from({ length: 100 }, (_, i) => 2 * i));
     expect([...pattern].sort(byNumber)).toEqual(Array.from({ length: 100 }, (_, i) => 2 * i + 1));
@@ -176,4 +187,16 @@ test('[SUB-4] a slow loop beside a fast one, history beside live: each gets all,
   }
   expect(taken).toEqual(results.map((_, i) => i));
   expect(fast).toEqual(taken);
+});
+
+test('auto falls back to SSE when a proxy refuses upgrades', async () => {
+  const server = await startServer();
+  const proxy = await startProxy(server);
+  proxy.refusesUpgrades = true;
+  const client = clientOf(server, { url: proxy.url });
+  const seen = collect(client.topic('task.a', { since: 'earliest' }));
+  await within(client.publish('task.a', 'x', 'over HTTP'), 'the publication');
+  await until(() => seen.length === 1, 'the event');
+  expect(client.transport).toBe('sse');
+  expect(seen).toEqual(['over HTTP']);
 });

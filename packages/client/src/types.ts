@@ -131,7 +131,10 @@ export interface SubscribeOptions {
   readonly maxBufferedEvents?: number | undefined;
 }
 
-/** Events were missed and will not come: reload what you derive from them. */
+/**
+ * Events were missed and will not come: reload what you derive from them. Told at once, while events from before the
+ * gap may still wait for a slow loop.
+ */
 export interface Gap {
   /** The subscription's topic or pattern; the topic itself where the server names one. */
   readonly topic: string;
