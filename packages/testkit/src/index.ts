@@ -1,3 +1,4 @@
+export * from './api-client.ts';
 export * from './engine-contract.ts';
 export * from './manual-clock.ts';
 export * from './notification-bus.ts';

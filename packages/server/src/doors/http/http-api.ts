@@ -42,7 +42,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   if (logger !== undefined) logRequests(router, logger);
   answerOrigins(router, doorway.allowsOrigin);
   answerWithProblems(router, answer);
-  parseJsonBodies(router, doorway.maxJsonDepth);
+  parseJsonBodies(router);
   await describeRoutes(router, context);
 
   const answerOtherMethods = watchRoutes(router);

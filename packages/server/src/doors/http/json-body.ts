@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { checkValue, MillraceError, parseJson } from '@millrace/protocol';
+import { MillraceError, parseJson } from '@millrace/protocol';
 import type { HttpRouter } from './http-context.ts';
 
 /** Bodies that the API reads. */
@@ -7,11 +7,11 @@ export const JSON_TYPE = 'application/json';
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
 
-/** Levels around the events of a batch, so that an event may be as deep there as by itself. */
-const BATCH_LEVELS = 2;
-
-/** Reads bodies by the rules that messages have ([MSG-2]). An empty body is `undefined`. */
-export function parseJsonBodies(router: HttpRouter, maxJsonDepth: number): void {
+/**
+ * Reads bodies by the rules that messages have ([MSG-2]). Their depth and keys are checked event by event, so that one
+ * does not refuse the others. An empty body is `undefined`.
+ */
+export function parseJsonBodies(router: HttpRouter): void {
   router.removeAllContentTypeParsers();
   router.addContentTypeParser(
     [JSON_TYPE, CLOUD_EVENT_TYPE, CLOUD_EVENT_BATCH_TYPE],
@@ -19,9 +19,7 @@ export function parseJsonBodies(router: HttpRouter, maxJsonDepth: number): void 
     async (_request: unknown, body: Buffer) => {
       if (body.length === 0) return undefined;
       if (!isUtf8(body)) throw new MillraceError('bad-utf8', 'the body is not valid UTF-8');
-      const value = parseJson(body.toString('utf8'));
-      checkValue(value, maxJsonDepth + BATCH_LEVELS, '');
-      return value;
+      return parseJson(body.toString('utf8'));
     },
   );
 }
