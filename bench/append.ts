@@ -10,7 +10,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { systemClock } from '../packages/server/src/clock.ts';
+import { systemClock, systemTurns } from '../packages/server/src/clock.ts';
 import type { Engine } from '../packages/server/src/engine/engine.ts';
 import { createSqliteEngine } from '../packages/server/src/engine/sqlite-engine.ts';
 
@@ -50,6 +50,8 @@ interface Round {
   readonly topics: number;
   readonly appendsPerSecond: number;
   readonly ackMs: Percentiles;
+  /** Of all threads, publishers included: says what an append costs also on a machine that others use. */
+  readonly cpuMicrosPerAppend: number;
   readonly appendsPerSecondWithReaders: number;
   readonly ackMsWithReaders: Percentiles;
   /** One page of a replay. */
@@ -66,8 +68,8 @@ function percentiles(samples: number[]): Percentiles {
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-function round(ms: number): number {
-  return Math.round(ms * 100) / 100;
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
 }
 
 const topicName = (n: number) => `task.bench-${n}`;
@@ -128,14 +130,26 @@ class Load {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function measure(load: Load): Promise<{ perSecond: number; latencies: Percentiles }> {
+interface Measured {
+  readonly perSecond: number;
+  readonly latencies: Percentiles;
+  readonly cpuMicros: number;
+}
+
+async function measure(load: Load): Promise<Measured> {
   load.latencies = [];
+  const cpuBefore = process.cpuUsage();
   const begun = performance.now();
   await pause(SECONDS * 1000);
   const seconds = (performance.now() - begun) / 1000;
   const samples = load.latencies;
   load.latencies = [];
-  return { perSecond: Math.round(samples.length / seconds), latencies: percentiles(samples) };
+  const cpu = process.cpuUsage(cpuBefore);
+  return {
+    perSecond: Math.round(samples.length / seconds),
+    latencies: percentiles(samples),
+    cpuMicros: round((cpu.user + cpu.system) / samples.length),
+  };
 }
 
 /** One reader after the other's end begins anew, so that as many as asked for are always reading. */
@@ -194,6 +208,7 @@ async function run(topics: number): Promise<Round> {
     const engine = await createSqliteEngine({
       directory: join(directory, 'data'),
       clock: systemClock,
+      turns: systemTurns,
       retention: () => ({ maxEvents: Number(options.keep) }),
       onError: (error) => {
         throw error;
@@ -223,6 +238,7 @@ async function run(topics: number): Promise<Round> {
       topics,
       appendsPerSecond: alone.perSecond,
       ackMs: alone.latencies,
+      cpuMicrosPerAppend: alone.cpuMicros,
       appendsPerSecondWithReaders: together.perSecond,
       ackMsWithReaders: together.latencies,
       pageMs: percentiles(pages),
@@ -245,7 +261,9 @@ for (let i = 0; i < Number(options.rounds); i++) {
     rounds.push(result);
     if (options.json) continue;
     console.log(`${topics} topics, ${PUBLISHERS} publishers`);
-    console.log(`  alone:      ${result.appendsPerSecond}/s, ${show('ack', result.ackMs)}`);
+    console.log(
+      `  alone:      ${result.appendsPerSecond}/s, ${show('ack', result.ackMs)}, ${result.cpuMicrosPerAppend} µs CPU each`,
+    );
     console.log(
       `  ${READERS} readers: ${result.appendsPerSecondWithReaders}/s, ${show('ack', result.ackMsWithReaders)}`,
     );

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeEngineContract, ManualClock, NotificationBus } from '@millrace/testkit';
+import { systemTurns } from '../clock.ts';
 import { WriterFaults } from './fixtures/writer-faults.ts';
 import type { CommittedBatch } from './ledger.ts';
 import { createSqliteEngine } from './sqlite-engine.ts';
@@ -18,6 +19,7 @@ describeEngineContract(
       createSqliteEngine({
         directory,
         clock,
+        turns: systemTurns,
         retention,
         sweepIntervalMs: 200,
         bus: bus.relay,

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Cursor, IDEMPOTENCY_WINDOW_MS, MillraceError } from '@millrace/protocol';
-import { type Clock, systemTurns, type Turns } from '../clock.ts';
+import type { Clock, Turns } from '../clock.ts';
 import { ConsumerTable } from './consumers.ts';
 import type {
   AppendRequest,
@@ -42,8 +42,8 @@ export interface SqliteEngineOptions {
   /** The data folder; created when it is missing. One engine at a time may have it open. */
   readonly directory: string;
   readonly clock: Clock;
-  /** When commits are gathered and followers are called; by default the event loop's next turn. */
-  readonly turns?: Turns;
+  /** When commits are gathered and followers are called. */
+  readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string) => Retention;
   readonly newId?: () => string;
@@ -111,7 +111,7 @@ class SqliteEngine implements Engine {
   #closing: Promise<void> | undefined = undefined;
 
   constructor(options: SqliteEngineOptions, path: string, restored: Restored, unlock: () => void) {
-    const { clock, turns = systemTurns, bus, wrapWriter = (writer: WriterLink) => writer, onError } = options;
+    const { clock, turns, bus, wrapWriter = (writer: WriterLink) => writer, onError } = options;
     const { ledger, consumers } = restored;
     this.#ledger = ledger;
     this.#consumers = consumers;

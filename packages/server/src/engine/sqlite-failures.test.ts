@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ManualClock, until } from '@millrace/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../clock.ts';
+import { systemClock, systemTurns } from '../clock.ts';
 import type { AppendResult, Engine, StoredEvent } from './engine.ts';
 import type { WriterLink } from './sqlite-committer.ts';
 import { createSqliteEngine, type SqliteEngineOptions } from './sqlite-engine.ts';
@@ -28,6 +28,7 @@ async function open(options: Partial<SqliteEngineOptions> = {}): Promise<Engine>
   engine = await createSqliteEngine({
     directory,
     clock: systemClock,
+    turns: systemTurns,
     retention: () => ({}),
     onError: (error) => errors.push(error),
     ...options,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../clock.ts';
+import { systemClock, systemTurns } from '../clock.ts';
 import type { Engine } from './engine.ts';
 import { createSqliteEngine } from './sqlite-engine.ts';
 import { DataFileError } from './sqlite-error.ts';
@@ -28,6 +28,7 @@ async function open(): Promise<Engine> {
   const engine = await createSqliteEngine({
     directory,
     clock: systemClock,
+    turns: systemTurns,
     retention: () => ({}),
     onError: (error) => {
       throw error;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ManualClock, until } from '@millrace/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemTurns } from '../clock.ts';
 import type { Engine, Retention } from './engine.ts';
 import { CommitWriter } from './sqlite-commit-writer.ts';
 import { createSqliteEngine } from './sqlite-engine.ts';
@@ -28,6 +29,7 @@ async function open(retention: (topic: string) => Retention = () => ({})): Promi
   engine = await createSqliteEngine({
     directory,
     clock,
+    turns: systemTurns,
     retention,
     forgetAfterMs: 1000,
     onError: (error) => {

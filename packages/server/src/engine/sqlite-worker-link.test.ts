@@ -33,10 +33,11 @@ test('the threads start from built JavaScript too', { timeout: 60_000 }, async (
     expect(compile.stderr + compile.stdout).toBe('');
     const program = `
       import { createSqliteEngine } from ${JSON.stringify(join(built, 'engine/sqlite-engine.js'))};
-      import { systemClock } from ${JSON.stringify(join(built, 'clock.js'))};
+      import { systemClock, systemTurns } from ${JSON.stringify(join(built, 'clock.js'))};
       const engine = await createSqliteEngine({
         directory: ${JSON.stringify(join(built, 'data'))},
         clock: systemClock,
+        turns: systemTurns,
         retention: () => ({}),
         onError: console.error,
       });
