@@ -65,6 +65,7 @@ export class SseSocket implements Socket {
     try {
       const response = await this.#fetch(this.#urls.liveness, {});
       if (!response.ok) throw await readProblem(response);
+      await response.arrayBuffer();
     } catch (error) {
       return this.close(BROKEN, String(error));
     }
@@ -139,7 +140,8 @@ export class SseSocket implements Socket {
 
   async #ping(id: ClientMessage['id']): Promise<void> {
     try {
-      await this.#fetch(this.#urls.liveness, {});
+      const response = await this.#fetch(this.#urls.liveness, {});
+      await response.arrayBuffer();
       this.#message({ type: 'pong', timestamp: this.#now(), ...(id === undefined ? {} : { id }) });
     } catch (error) {
       this.close(BROKEN, String(error));

@@ -49,8 +49,9 @@ export class Transport {
   async #askHttp(): Promise<void> {
     this.#asking = true;
     try {
-      const { ok } = await this.#platform.fetch(this.#urls.liveness, { cache: 'no-store' });
-      if (ok && !this.#everOpened) this.#name = 'sse';
+      const response = await this.#platform.fetch(this.#urls.liveness, { cache: 'no-store' });
+      await response.arrayBuffer();
+      if (response.ok && !this.#everOpened) this.#name = 'sse';
     } catch {
       // The server is away for both.
     } finally {
