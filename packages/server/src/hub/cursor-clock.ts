@@ -60,6 +60,18 @@ export function cursorReaches(a: Cursor, b: Cursor): boolean {
   return partReaches(a.live, b.live) && partReaches(a.durable, b.durable);
 }
 
+/** The later place of two in each partition; `b` where the two belong to different engines. */
+export function laterCursor(a: Cursor, b: Cursor): Cursor {
+  const live = laterPart(a.live, b.live);
+  const durable = laterPart(a.durable, b.durable);
+  return { ...(live && { live }), ...(durable && { durable }) };
+}
+
+function laterPart(a: EngineCursor | undefined, b: EngineCursor | undefined): EngineCursor | undefined {
+  if (a === undefined || b === undefined || a.epoch !== b.epoch) return b ?? a;
+  return { epoch: b.epoch, seqs: b.seqs.map((seq, partition) => Math.max(seq, a.seqs[partition] ?? 0)) };
+}
+
 function partReaches(a: EngineCursor | undefined, b: EngineCursor | undefined): boolean {
   if (b === undefined) return true;
   if (a === undefined || a.epoch !== b.epoch) return false;

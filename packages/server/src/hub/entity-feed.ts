@@ -238,12 +238,20 @@ export class EntityFeed {
     if (waiters.length > 0) this.#offer(channel.events.at(channel.events.length - 1), waiters);
   }
 
+  /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
+  #frameFor({ subscriber: { dialect }, state }: Subscription, entry: RecentEvent): Buffer {
+    if (!dialect.carriesCursor || state.kind !== 'joining') {
+      return entry.frame(dialect, this.cursor, this.recent);
+    }
+    return dialect.encodeEvent(entry.event, state.read.cursorAt(this.cursor.now(), entry.event));
+  }
+
   #offer(entry: RecentEvent, waiters: readonly Waiter[]): void {
     for (const { subscription, served } of waiters) {
       if (!subscription.offer(entry.event)) continue;
       if (!served) {
         const { subscriber } = subscription;
-        subscriber.giveEvents(entry.frame(subscriber.dialect, this.cursor, this.recent), 1);
+        subscriber.giveEvents(this.#frameFor(subscription, entry), 1);
         this.#options.onDelivered(1);
       }
       this.#options.onPromoted(subscription);

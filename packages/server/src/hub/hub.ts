@@ -1,7 +1,7 @@
 import { type Cursor, MillraceError, type Position, type RecoveryFailure } from '@millrace/protocol';
 import type { Clock, Timer, Turns } from '../clock.ts';
 import type { Engine, Following, ReadFrom, ReadResult } from '../engine/engine.ts';
-import { cursorReaches } from './cursor-clock.ts';
+import { cursorReaches, laterCursor } from './cursor-clock.ts';
 import type { Dialect } from './dialect.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
@@ -195,8 +195,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     for (const subscription of subscriber.subscriptions) {
       const { state } = subscription;
       if (state.kind !== 'live' && state.kind !== 'joining') continue;
-      const source =
-        state.kind === 'joining' ? state.read : this.#sourceBefore(subscription, state.read, window);
+      const source = this.#sourceBefore(subscription, state.read, window);
       feed.unregister(subscription);
       const reader = new LogReader(subscription, source, feed, this, { lagging: true });
       subscription.state = { kind: 'reading', reader };
@@ -220,9 +219,8 @@ export class Hub implements ReaderHost, SubscriberHost {
       return new TopicSource(read.entity, read.topic, later ? read.position : before);
     }
     if (!(read instanceof PatternSource)) return read;
-    const before = feed.cursorBefore(window);
-    const later = cursorReaches(read.cursor, before);
-    return new PatternSource(read.entity, read.patterns, later ? read.cursor : before);
+    // What it began with may be ahead in one partition and behind in another.
+    return new PatternSource(read.entity, read.patterns, laterCursor(read.cursor, feed.cursorBefore(window)));
   }
 
   #behind(source: LogSource, feed: EntityFeed, atLeast: number): number {

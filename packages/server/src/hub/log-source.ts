@@ -1,6 +1,6 @@
 import { type Cursor, formatPosition, type Position, type RecoveryFailure } from '@millrace/protocol';
 import type { Engine, ReadFrom, ReadLimit, StoredEvent } from '../engine/engine.ts';
-import { CursorClock, cursorCovers } from './cursor-clock.ts';
+import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { RecentEvent } from './recent-events.ts';
@@ -31,6 +31,8 @@ export interface LogSource {
   passed(events: readonly StoredEvent[]): void;
   /** Whether the event lies at or before this place. */
   covers(event: StoredEvent): boolean;
+  /** A cursor for a frame of an event that live delivery, which stands at `feed`, brings beyond this place. */
+  cursorAt(feed: Cursor, event: StoredEvent): CursorSource;
   /** A cursor for frames that carry one: it stands where this source stands now, and moves with each event. */
   cursorClock(): MovingCursor;
 }
@@ -96,6 +98,10 @@ export class TopicSource implements LogSource {
     return event.epoch === this.position.epoch && event.offset <= this.position.offset;
   }
 
+  cursorAt(_feed: Cursor, { epoch, offset }: StoredEvent): CursorSource {
+    return { cursorText: () => formatPosition({ epoch, offset }) };
+  }
+
   cursorClock(): MovingCursor {
     let at = this.position;
     return {
@@ -155,6 +161,10 @@ export class PatternSource implements LogSource {
 
   covers(event: StoredEvent): boolean {
     return this.#cursor !== 'earliest' && cursorCovers(this.#cursor, event);
+  }
+
+  cursorAt(feed: Cursor): CursorSource {
+    return new CursorClock(laterCursor(this.cursor, feed));
   }
 
   cursorClock(): MovingCursor {

@@ -1,0 +1,385 @@
+import { setImmediate as settled } from 'node:timers/promises';
+import {
+  type Cursor,
+  matchesPattern,
+  parseCursor,
+  parsePosition,
+  type ServerMessage,
+} from '@millrace/protocol';
+import { ManualClock, NotificationBus } from '@millrace/testkit';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Engine, StoredEvent } from '../engine/engine.ts';
+import { createEnginePair } from '../engine/engine-pair.ts';
+import type { CommittedBatch } from '../engine/ledger.ts';
+import { createMemoryEngine } from '../engine/memory-engine.ts';
+import type { CursorSource, Dialect } from './dialect.ts';
+import { Hub, type Start } from './hub.ts';
+import { selectionOf } from './selection.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/*
+ * The real hub over two real memory engines, with everything that happens by itself (turns, notifications, answers of
+ * the log, answers of clients) happening one by one, in an order that fast-check chooses and shrinks.
+ */
+
+const ENTITY = 'e';
+const TOPICS = ['d.a', 'd.b', 'd.c', 'l.a', 'l.b'];
+/** Names that never select the same topic, so that a session may have several. */
+const NAMES = [['d.a'], ['d.*'], ['l.*'], ['*'], ['d.a', 'd.b', 'l.*'], ['l.a', 'd.*'], ['d.c']];
+const MAX_IN_FLIGHT = 900;
+
+interface Line {
+  readonly message?: ServerMessage;
+  readonly topic?: string;
+  readonly epoch?: string;
+  readonly offset?: number;
+  readonly cursor?: string;
+}
+
+function dialect(index: number, carriesCursor: boolean): Dialect {
+  const line = (value: Line): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+  return {
+    index,
+    name: `lines-${index}`,
+    carriesCursor,
+    encodeEvent: (event: StoredEvent, at: CursorSource) =>
+      line({
+        topic: event.topic,
+        epoch: event.epoch,
+        offset: event.offset,
+        ...(carriesCursor && { cursor: at.cursorText() }),
+      }),
+    encodeMessage: (message) => line({ message }),
+  };
+}
+
+const DIALECTS = [dialect(0, false), dialect(1, true)];
+
+interface Followed {
+  readonly name: string;
+  /** What it began after. */
+  start: { cursor: Cursor } | { offset: number } | undefined;
+  /** Where to go on from. */
+  since: string | undefined;
+  resumed: boolean;
+  /** By topic, how many had come when it was subscribed last. */
+  before: Map<string, number>;
+  asked: string | undefined;
+  /** By topic, every offset in the order it came. */
+  readonly received: Map<string, number[]>;
+}
+
+class World {
+  readonly log: { topic: string; offset: number; slot: 'live' | 'durable'; seq: number }[] = [];
+  readonly turns: (() => void)[] = [];
+  readonly buses = [new NotificationBus<CommittedBatch>(), new NotificationBus<CommittedBatch>()];
+  readonly reads: (() => void)[] = [];
+  readonly hub: Hub;
+  readonly #engine: Engine;
+
+  constructor() {
+    const clock = new ManualClock();
+    const turns = { soon: (task: () => void) => void this.turns.push(task) };
+    const onError = (error: unknown) => {
+      throw error;
+    };
+    const engineOf = (slot: 'live' | 'durable', bus: NotificationBus<CommittedBatch>) =>
+      createMemoryEngine({ clock, turns, slot, bus: bus.relay, retention: () => ({}), onError });
+    const [liveBus, durableBus] = this.buses as [
+      NotificationBus<CommittedBatch>,
+      NotificationBus<CommittedBatch>,
+    ];
+    const live = engineOf('live', liveBus);
+    const durable = engineOf('durable', durableBus);
+    const pair = createEnginePair({
+      live,
+      durable,
+      slotOf: (topic) => (topic.startsWith('l.') ? 'live' : 'durable'),
+    });
+    this.#engine = pair;
+    this.hub = new Hub({
+      engine: this.#gated(pair),
+      clock,
+      turns,
+      maxBytesInFlight: MAX_IN_FLIGHT,
+      maxRecentBytes: 3000,
+      maxAgeMs: () => undefined,
+      onError,
+    });
+  }
+
+  /** The same engine, whose answers to readers arrive when the simulation lets them. */
+  #gated(engine: Engine): Engine {
+    const gate = <T>(answer: Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        this.reads.push(() => void answer.then(resolve, reject));
+      });
+    return new Proxy(engine, {
+      get: (target, name) => {
+        if (name === 'read') return (...args: Parameters<Engine['read']>) => gate(target.read(...args));
+        if (name === 'readSince')
+          return (...args: Parameters<Engine['readSince']>) => gate(target.readSince(...args));
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+  }
+
+  async publish(topic: string, count: number): Promise<void> {
+    const results = await this.#engine.append(
+      Array.from({ length: count }, () => ({ entity: ENTITY, topic, event: 'x', data: '"some data"' })),
+    );
+    for (const result of results) {
+      if (result.status !== 'stored') throw new Error(result.status);
+      const slot = topic.startsWith('l.') ? 'live' : 'durable';
+      this.log.push({ topic, offset: result.position.offset, slot, seq: result.seq });
+    }
+  }
+
+  /** Lets everything happen until nothing is left to happen. */
+  async finish(clients: readonly Client[]): Promise<void> {
+    for (const bus of this.buses) bus.release();
+    for (let quiet = 0; quiet < 3; ) {
+      const busy =
+        this.turns.length > 0 || this.reads.length > 0 || clients.some((client) => client.inFlight > 0);
+      for (const client of clients) client.answer();
+      this.turns.shift()?.();
+      this.reads.shift()?.();
+      await settled();
+      quiet = busy ? 0 : quiet + 1;
+    }
+  }
+}
+
+class Client {
+  readonly dialect: Dialect;
+  readonly followed: Followed[];
+  readonly problems: string[] = [];
+  lags = 0;
+  inFlight = 0;
+  stalled = false;
+  #subscriber: Subscriber | undefined;
+  #incarnation = 0;
+  #control: Promise<void> = Promise.resolve();
+  readonly #world: World;
+
+  constructor(world: World, dialect: Dialect, names: readonly string[]) {
+    this.#world = world;
+    this.dialect = dialect;
+    this.followed = names.map((name) => ({
+      name,
+      start: undefined,
+      since: undefined,
+      resumed: false,
+      before: new Map(),
+      asked: undefined,
+      received: new Map(),
+    }));
+  }
+
+  async connect(): Promise<void> {
+    const incarnation = ++this.#incarnation;
+    this.inFlight = 0;
+    this.#control = Promise.resolve();
+    const write = (frames: Buffer): void => {
+      if (incarnation !== this.#incarnation) {
+        this.problems.push('written to after its end');
+        return;
+      }
+      if (this.stalled) this.inFlight += frames.length;
+      for (const text of frames.toString().split('\n')) if (text !== '') this.#take(JSON.parse(text) as Line);
+    };
+    const inFlight = () => this.inFlight;
+    const subscriber = await this.#world.hub.attach(ENTITY, this.dialect, {
+      write,
+      get bytesInFlight() {
+        return inFlight();
+      },
+    });
+    this.#subscriber = subscriber;
+    for (const each of this.followed) this.#subscribe(subscriber, each);
+  }
+
+  cut(): void {
+    if (this.#subscriber !== undefined) this.#world.hub.detach(this.#subscriber);
+    this.#subscriber = undefined;
+    this.#incarnation++;
+  }
+
+  answer(): void {
+    this.stalled = false;
+    this.inFlight = 0;
+    this.#subscriber?.relieved();
+  }
+
+  resubscribe(index: number): void {
+    const followed = this.followed[index % this.followed.length];
+    if (this.#subscriber !== undefined && followed?.since !== undefined)
+      this.#subscribe(this.#subscriber, followed);
+  }
+
+  /** What is missing or too much, when everything has happened. */
+  verdict(): string[] {
+    const problems = [...this.problems];
+    for (const { name, start, received } of this.followed) {
+      if (start === undefined) {
+        problems.push(`${name}: never subscribed`);
+        continue;
+      }
+      for (const topic of TOPICS.filter((each) => matchesPattern(name, each))) {
+        const expected = this.#world.log
+          .filter((event) => event.topic === topic)
+          .filter(({ offset, slot, seq }) =>
+            'offset' in start ? offset > start.offset : seq > (start.cursor[slot]?.seqs[0] ?? 0),
+          )
+          .map(({ offset }) => offset);
+        const got = received.get(topic) ?? [];
+        if (got.join() !== expected.join()) {
+          problems.push(`${name}, ${topic}: expected [${expected}], received [${got}]`);
+        }
+      }
+    }
+    return problems;
+  }
+
+  /** One after the other, as a session does it. */
+  #subscribe(subscriber: Subscriber, followed: Followed): void {
+    this.#control = this.#control.then(async () => {
+      if (subscriber.closed) return;
+      const { name, since, received } = followed;
+      followed.resumed ||= since !== undefined;
+      followed.asked = since;
+      // What is on its way still belongs to the subscription before, and comes again.
+      followed.before = new Map([...received].map(([topic, offsets]) => [topic, offsets.length]));
+      try {
+        await this.#world.hub.subscribe(subscriber, selectionOf(name), startOf(since), (opened) => {
+          const position = opened.position && `${opened.position.epoch}:${opened.position.offset}`;
+          const { cursor, recovered, reason, replayed } = opened;
+          const answer = { type: 'subscribed', topic: name, position, cursor, recovered, reason, replayed };
+          // Absent fields do not survive JSON.
+          subscriber.tell(answer as unknown as ServerMessage);
+        });
+      } catch (error) {
+        this.problems.push(String(error));
+      }
+    });
+  }
+
+  #take({ message, topic, epoch, offset, cursor }: Line): void {
+    if (message !== undefined) {
+      this.#hear(message);
+      return;
+    }
+    if (topic === undefined || offset === undefined) return;
+    const followed = this.followed.find(({ name }) => matchesPattern(name, topic));
+    if (followed === undefined) {
+      this.problems.push(`${topic} was never asked for`);
+      return;
+    }
+    const offsets = followed.received.get(topic) ?? [];
+    followed.received.set(topic, offsets);
+    // Without a cursor in each event, a client that resumes a pattern drops what it knows by offset.
+    const repeats = !this.dialect.carriesCursor && followed.name.includes('*') && followed.resumed;
+    if (!(repeats && offset <= (offsets.at(-1) ?? 0))) offsets.push(offset);
+    if (cursor !== undefined) followed.since = cursor;
+    else if (followed.name === topic) followed.since = `${epoch}:${offset}`;
+  }
+
+  #hear(message: ServerMessage): void {
+    if (message.type === 'dropped') this.problems.push(`dropped ${JSON.stringify(message)}`);
+    if (message.type === 'lag') this.lags++;
+    if (message.type !== 'subscribed') return;
+    if (message.recovered === false) this.problems.push(`not recovered: ${message.reason}`);
+    const followed = this.followed.find(({ name }) => name === message.topic);
+    if (followed === undefined) return;
+    for (const [topic, offsets] of followed.received) offsets.length = followed.before.get(topic) ?? 0;
+    followed.since = followed.asked;
+    if (followed.start !== undefined) return;
+    const position = message.position === undefined ? undefined : parsePosition(message.position);
+    followed.start =
+      position === undefined ? { cursor: parseCursor(message.cursor) ?? {} } : { offset: position.offset };
+    followed.since = message.position ?? message.cursor;
+  }
+}
+
+function startOf(since: string | undefined): Start {
+  if (since === undefined) return { kind: 'now' };
+  const position = parsePosition(since);
+  if (position !== undefined) return { kind: 'position', position };
+  return { kind: 'cursor', cursor: parseCursor(since) ?? {} };
+}
+
+type Step = readonly [kind: keyof typeof STEPS, which: number];
+
+const STEPS = {
+  publish: (world: World, _: Client[], which: number) =>
+    world.publish(TOPICS[which % TOPICS.length]!, 1 + (which % 3)),
+  turn: (world: World) => world.turns.shift()?.(),
+  answerRead: (world: World, _: Client[], which: number) =>
+    world.reads.splice(which % (world.reads.length || 1), 1)[0]?.(),
+  hold: (world: World, _: Client[], which: number) => {
+    world.buses[which % 2]!.mode = 'hold';
+  },
+  release: (world: World, _: Client[], which: number) => world.buses[which % 2]!.release(),
+  stall: (_: World, clients: Client[], which: number) => {
+    clients[which % clients.length]!.stalled = true;
+  },
+  answer: (_: World, clients: Client[], which: number) => clients[which % clients.length]!.answer(),
+  resubscribe: (_: World, clients: Client[], which: number) =>
+    clients[which % clients.length]!.resubscribe(which),
+  cut: (_: World, clients: Client[], which: number) => {
+    const client = clients[which % clients.length]!;
+    client.cut();
+    return void client.connect();
+  },
+};
+
+const steps = fc.array(
+  fc.tuple(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constant<keyof typeof STEPS>('publish') },
+      { weight: 8, arbitrary: fc.constant<keyof typeof STEPS>('turn') },
+      { weight: 5, arbitrary: fc.constant<keyof typeof STEPS>('answerRead') },
+      { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('hold') },
+      { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('release') },
+      { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('stall') },
+      { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('answer') },
+      { weight: 1, arbitrary: fc.constant<keyof typeof STEPS>('resubscribe') },
+      { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('cut') },
+    ),
+    fc.nat(29),
+  ),
+  { minLength: 5, maxLength: 120, size: 'max' },
+);
+
+async function run(names: readonly string[][], script: readonly Step[]): Promise<Client[]> {
+  const world = new World();
+  const clients = names.map((own, index) => new Client(world, DIALECTS[index % 2]!, own));
+  for (const client of clients) void client.connect();
+  await settled();
+  for (const [kind, which] of script) {
+    await STEPS[kind](world, clients, which);
+    await settled();
+  }
+  await world.finish(clients);
+  world.hub.close();
+  return clients;
+}
+
+describe('whatever the order in which turns, notifications, reads and answers of clients come', () => {
+  test('[SUB-3] [EVT-1] each subscription gets every event once, in order, over stalls and cuts', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...NAMES),
+        fc.constantFrom(...NAMES),
+        steps,
+        async (one, other, script) => {
+          const clients = await run([one, other], script);
+          expect(clients.flatMap((client) => client.verdict())).toEqual([]);
+        },
+      ),
+      { numRuns: Number(process.env.MILLRACE_SIMULATION_RUNS ?? 300) },
+    );
+  });
+});
