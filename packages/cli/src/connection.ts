@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { type Client, createClient, type MillraceError, type TokenSource } from '@millrace/client';
 import type { Role } from '@millrace/protocol';
 import { type Config, loadConfig } from '@millrace/server';
 import { CliError, isRefusal } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
-import { findLocalKey, signLocalToken } from './local-token.ts';
+import { findLocalKey, signLocalToken, userName } from './local-token.ts';
 import { say } from './status.ts';
 
 export interface ConnectionFlags {
@@ -27,8 +26,11 @@ function isLoopback(url: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-function localUrl({ server, tls }: Config): string {
-  return `${tls.cert === undefined ? 'http' : 'https'}://localhost:${server.port}`;
+/** Where a server with this configuration listens, seen from this machine. */
+function localUrl({ server: { host, port }, tls }: Config): string {
+  const everywhere = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(host);
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `${tls.cert === undefined ? 'http' : 'https'}://${name}:${port}`;
 }
 
 function checkUrl(url: string): string {
@@ -63,7 +65,7 @@ export async function findTarget(flags: ConnectionFlags, role: Role): Promise<Ta
   const key = token === undefined ? findLocalKey(config) : undefined;
   if (key === undefined) return { url, token };
   say(`no token given: using one for the role ${role}, signed with ${key}`);
-  const claims = { userId: userInfo().username, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
+  const claims = { userId: userName(), roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
   return { url, token: () => signLocalToken(config, claims) };
 }
 

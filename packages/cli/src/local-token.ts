@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@millrace/protocol';
 import {
@@ -19,6 +20,15 @@ export interface LocalTokenClaims {
   readonly roles: readonly Role[];
   readonly topics?: SignTokenOptions['topics'];
   readonly ttlMs: number;
+}
+
+/** Who runs this command, as far as the system knows: in a container there may be no such user. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'cli';
+  }
 }
 
 /** Where the key is that {@link signLocalToken} would sign with, in words; `undefined` where there is none yet. */

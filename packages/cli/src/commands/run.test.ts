@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Finished, Millrace, type Served, serve } from '../../test/millrace.ts';
 
@@ -207,6 +208,24 @@ describe('ends', () => {
     const finished = await start(['--', script('plain.txt', 'x')]).finished;
     expect(finished.code).toBe(126);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'output of what it left behind is waited for, until a signal',
+    async () => {
+      const running = start(['--', 'sh', '-c', 'sleep 600 & echo "left $!"; exit 4']);
+      const [, left] = await running.waitFor('stdout', /left (\d+)/);
+      const { pid } = running.child;
+      await until(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') === '', 'the shell to end');
+      running.kill('SIGTERM');
+      const finished = await running.finished;
+      process.kill(Number(left));
+      expect(finished.code).toBe(4);
+      expect((await events(finished)).at(-1)).toMatchObject({
+        event: 'tool.completed',
+        data: { exit_code: 4 },
+      });
+    },
+  );
 
   test('a reader that goes away ends the command as it would alone', async () => {
     const running = start(['-q', '--topic', 'tool.yes', '--', 'yes']);

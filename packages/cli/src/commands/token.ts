@@ -1,8 +1,7 @@
-import { userInfo } from 'node:os';
 import { isRole, ROLES, type Role } from '@millrace/protocol';
 import { loadConfig } from '@millrace/server';
 import { type Command, InvalidArgumentError } from 'commander';
-import { signLocalToken } from '../local-token.ts';
+import { signLocalToken, userName } from '../local-token.ts';
 import { duration, list } from '../option-values.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
 
@@ -47,7 +46,7 @@ export function addToken(program: Command): void {
     .description('Make a token, signed with the key that `serve` uses here, and print only it.')
     .requiredOption('--role <role>', `role, several times or with commas: ${ROLES.join(', ')}`, roles)
     .option('--entity <entity>', 'the entity (tenant) it is for; "default" when not given')
-    .option('--sub <user>', 'the user it is for', userInfo().username)
+    .option('--sub <user>', 'the user it is for', userName())
     .option('--ttl <duration>', 'how long it is valid', duration, 3_600_000)
     .option('--subscribe <pattern>', 'narrow what it may read; several times or with commas', list)
     .option('--publish <pattern>', 'narrow what it may publish; several times or with commas', list)

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { EXIT, type ExitCode, type HandledSignal, SIGNAL_NUMBERS } from '../exit-code.ts';
+import { onceStopped } from '../interruption.ts';
 import { ChildOutput } from './child-output.ts';
 import { openPipes } from './pipes.ts';
 import type { Recorder } from './recorder.ts';
@@ -48,6 +49,7 @@ interface Spawned {
   readonly stderr: Readable | null;
 }
 
+/** Some failures to start are thrown, others come as the child's `error`; see {@link waitForExit}. */
 function spawnPiped({ command, args }: Command): Spawned {
   const pipes = openPipes();
   if (pipes === undefined) {
@@ -79,18 +81,21 @@ function forwardSignals(child: ChildProcess): () => void {
 }
 
 /** Runs a command in our place, not recorded: same stdin, same output, same signals. */
-export async function execute(command: Command): Promise<Outcome> {
-  const child = spawn(command.command, command.args, { stdio: 'inherit' });
-  const stopForwarding = forwardSignals(child);
-  const outcome = await waitForExit(command.command, child);
-  stopForwarding();
-  return outcome;
+export async function execute({ command, args }: Command): Promise<Outcome> {
+  try {
+    const child = spawn(command, args, { stdio: 'inherit' });
+    const stopForwarding = forwardSignals(child);
+    const outcome = await waitForExit(command, child);
+    stopForwarding();
+    return outcome;
+  } catch (error) {
+    return failureOf(command, error as NodeJS.ErrnoException);
+  }
 }
 
-/** As {@link execute}, and records its life and output. */
-export async function executeRecorded({ command, args }: Command, recorder: Recorder): Promise<Outcome> {
-  const startedAt = performance.now();
-  const producedAt = (): string => new Date().toISOString();
+const producedAt = (): string => new Date().toISOString();
+
+async function stream({ command, args }: Command, recorder: Recorder): Promise<Outcome> {
   const { child, stdout, stderr } = spawnPiped({ command, args });
   const exit = waitForExit(command, child);
   const stopForwarding = forwardSignals(child);
@@ -99,36 +104,41 @@ export async function executeRecorded({ command, args }: Command, recorder: Reco
     recorder.record('tool.started', { command, args, cwd: process.cwd(), pid, producedAt: producedAt() });
   }
   const output = new ChildOutput(recorder);
-  // The pipes may hold output, and others may still write to them, after the child's end.
   const ended = [
     stdout && output.attach('stdout', stdout, process.stdout),
     stderr && output.attach('stderr', stderr, process.stderr),
   ];
   const outcome = await exit;
+  // The pipes may hold output, and others may still write to them (a daemon left behind): until they end, or we are told to.
+  const undo = onceStopped(() => {
+    stdout?.destroy();
+    stderr?.destroy();
+  });
   await Promise.all(ended);
+  undo();
   stopForwarding();
   output.end();
-  recordOutcome(outcome);
   return outcome;
+}
 
-  function recordOutcome(end: Outcome): void {
-    if (end.kind === 'failed') {
-      const { message: error, exitCode: exit_code } = end;
-      recorder.record(
-        'tool.failed',
-        { command, args, error, exit_code, producedAt: producedAt() },
-        { seal: true },
-      );
-      return;
-    }
-    const { exitCode: exit_code, signal } = end;
+/** As {@link execute}, and records its life and output; the last event seals the topic. */
+export async function executeRecorded(command: Command, recorder: Recorder): Promise<Outcome> {
+  const startedAt = performance.now();
+  const outcome = await stream(command, recorder).catch((error: NodeJS.ErrnoException) =>
+    failureOf(command.command, error),
+  );
+  const { exitCode: exit_code } = outcome;
+  if (outcome.kind === 'failed') {
+    const data = { ...command, error: outcome.message, exit_code, producedAt: producedAt() };
+    recorder.record('tool.failed', data, { seal: true });
+  } else {
     const duration_ms = Math.round(performance.now() - startedAt);
-    const data = {
-      exit_code,
-      duration_ms,
-      ...(signal === undefined ? {} : { signal }),
-      producedAt: producedAt(),
-    };
-    recorder.record('tool.completed', data, { seal: true });
+    const signal = outcome.signal === undefined ? {} : { signal: outcome.signal };
+    recorder.record(
+      'tool.completed',
+      { exit_code, duration_ms, ...signal, producedAt: producedAt() },
+      { seal: true },
+    );
   }
+  return outcome;
 }
