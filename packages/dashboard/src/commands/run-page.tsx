@@ -10,7 +10,7 @@ import { LogView } from '../log/log-view.tsx';
 import { useLogSearch } from '../log/use-log-search.ts';
 import { type RunLog, useRunLog } from '../log/use-run-log.ts';
 import { copyText } from '../ui/copy-text.ts';
-import { formatCount } from '../ui/format.ts';
+import { formatCount, formatCountOf } from '../ui/format.ts';
 import { BackIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { useIsNarrow } from '../ui/use-is-narrow.ts';
@@ -75,7 +75,7 @@ function RunOutput({ topic, log }: { topic: string; log: RunLog }): ReactNode {
         isWrapped={isWrapped}
         onPause={(paused) => setPausedAt(paused ? buffer.dropped + total : undefined)}
         onWrap={setIsWrapped}
-        onCopy={() => void copyText(logText(buffer.lines), `${formatCount(total)} lines copied`)}
+        onCopy={() => void copyText(logText(buffer.lines), `${formatCountOf(total, 'line')} copied`)}
         onDownload={() => void download()}
       />
       {buffer.dropped > 0 && (

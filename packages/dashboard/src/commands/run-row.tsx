@@ -10,7 +10,8 @@ import { useRunSummary } from './use-run-summary.ts';
 export function RunRow({ row, now }: { row: TopicRow; now: number }): ReactNode {
   const run = useRunSummary(row);
   const duration = run && runDuration(run, now);
-  const started = run?.startedAt;
+  // What could not be started has only an end.
+  const started = run?.startedAt ?? run?.endedAt;
   return (
     <a className="run-row run-grid" href={routeHref({ view: 'run', topic: row.topic })}>
       <span className="run-cell-state">{run !== undefined && <RunBadge outcome={run.outcome} />}</span>

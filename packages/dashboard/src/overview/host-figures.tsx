@@ -1,7 +1,7 @@
 import { useTopic } from '@millrace/react';
 import { type ReactNode, useMemo } from 'react';
 import { useFeedToasts } from '../app/use-error-toasts.ts';
-import { formatBytes, formatCount, formatDuration, formatFigure } from '../ui/format.ts';
+import { formatBytes, formatCount, formatCountOf, formatDuration, formatFigure } from '../ui/format.ts';
 import { Notice } from '../ui/notice.tsx';
 import { column, type Figure, type HostMetrics, type HostSample, hostSamples } from './host-metrics.ts';
 import { StatTile } from './stat-tile.tsx';
@@ -38,7 +38,7 @@ function StatTiles({ samples, now }: { samples: readonly HostSample[]; now: Host
         label="CPU"
         value={formatFigure(now.cpu_percent)}
         unit="%"
-        detail={`${now.cpu_count} cores · load ${formatFigure(now.load_1m)}`}
+        detail={`${formatCountOf(now.cpu_count, 'core')} · load ${formatFigure(now.load_1m)}`}
         history={history((m) => m.cpu_percent)}
         max={100}
       />
@@ -54,13 +54,13 @@ function StatTiles({ samples, now }: { samples: readonly HostSample[]; now: Host
         label="Event-loop delay"
         value={formatFigure(delay.p99)}
         unit="ms p99"
-        detail={`median ${formatFigure(delay.p50)} · max ${formatFigure(delay.max)}`}
+        detail={`p50 ${formatFigure(delay.p50)} · max ${formatFigure(delay.max)}`}
         history={history((m) => m.event_loop_delay_ms.p99)}
       />
       <StatTile
         label="Connections"
         value={formatCount(now.connections)}
-        detail={`${formatCount(now.subscriptions)} subscriptions`}
+        detail={formatCountOf(now.subscriptions, 'subscription')}
         history={history((m) => m.connections)}
       />
       <StatTile

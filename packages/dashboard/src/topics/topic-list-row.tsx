@@ -16,7 +16,7 @@ export function TopicListRow({ row, now }: { row: TopicRow; now: number }): Reac
       </span>
       <span className="topic-cell-events figures">
         {formatCount(events)}
-        <span className="topic-cell-unit"> events</span>
+        <span className="topic-cell-unit"> {events === 1 ? 'event' : 'events'}</span>
       </span>
       <span className="topic-cell-size figures quiet">{bytes === undefined ? '–' : formatBytes(bytes)}</span>
       <span className="topic-cell-newest figures quiet" title={timestamp && formatDateTime(timestamp)}>

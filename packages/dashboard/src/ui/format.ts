@@ -5,6 +5,11 @@ export function formatCount(count: number): string {
   return counts.format(count);
 }
 
+/** `1 event`, `12,345 events` */
+export function formatCountOf(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A figure with the digits that matter: `0.42`, `3.1`, `57`, `12,345`. */
 export function formatFigure(value: number): string {
   const size = Math.abs(value);
