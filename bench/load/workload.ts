@@ -1,0 +1,10 @@
+/** What is published to whom. */
+export interface Workload {
+  readonly subscribers: number;
+  /** Every subscriber follows all of them. A topic's number in a workload of many follows its last dash. */
+  readonly topics: readonly string[];
+  readonly eventsPerSecond: number;
+  /** Events that are published at once. */
+  readonly eventsPerBatch: number;
+  readonly tls?: boolean;
+}
