@@ -1,7 +1,9 @@
 import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
+import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../engine/engine.ts';
 import { type Audience, Channel, type Group, resolveAudience, type Waiter } from './channel.ts';
 import { CursorClock } from './cursor-clock.ts';
+import type { Dialect } from './dialect.ts';
 import type { Flusher } from './flusher.ts';
 import {
   Lane,
@@ -11,17 +13,22 @@ import {
   readLanes,
   readTrail,
 } from './recent-events.ts';
+import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface EntityFeedOptions {
   readonly recent: RecentEvents;
   readonly flusher: Flusher;
+  readonly clock: Clock;
   /** Events older than this (ms since the epoch) are not served from memory. */
   readonly oldestMs: (topic: string) => number;
   /** Counts deliveries: an event written to a session. */
   readonly onDelivered: (deliveries: number) => void;
   readonly onPromoted: (subscription: Subscription) => void;
 }
+
+/** How often sessions that follow patterns are told how far they have come while events flow, in ms. */
+const POSITION_EVERY_MS = 1000;
 
 /**
  * One entity's live events on this node: hands each event to the sessions that are to get it, and keeps the newest in
@@ -37,6 +44,7 @@ export class EntityFeed {
   readonly #patternSubscriptions: Set<Subscription> = new Set();
   #patternVersion = 0;
   #lanes: Lane[] = [];
+  #positionsDueMs = 0;
   #windowStart: Cursor;
   #window = -1;
 
@@ -106,6 +114,7 @@ export class EntityFeed {
       this.#dispatch(channel, audience, events, start, end);
       start = end;
     }
+    this.#tellPositions();
   }
 
   /** After a gap: memory is no continuation any more. A part that `head` lacks goes on undisturbed. */
@@ -246,11 +255,36 @@ export class EntityFeed {
     return dialect.encodeEvent(entry.event, state.read.cursorAt(this.cursor.now(), entry.event));
   }
 
+  /**
+   * Events carry no cursor, so that a client of a pattern would have to resume from where it subscribed. Now and then
+   * it is told, in the same write as the events, with the same bytes for everyone ([HB-4]).
+   */
+  #tellPositions(): void {
+    if (this.#patternSubscriptions.size === 0) return;
+    const now = this.#options.clock.monotonic();
+    if (now < this.#positionsDueMs) return;
+    this.#positionsDueMs = now + POSITION_EVERY_MS;
+    const cursor = this.cursor.cursorText();
+    const frames = new Map<Dialect, Buffer | undefined>();
+    const told = new Set<Subscriber>();
+    for (const { subscriber, state } of this.#patternSubscriptions) {
+      const { dialect } = subscriber;
+      if (state.kind !== 'live' || dialect.carriesCursor || !subscriber.live || told.has(subscriber))
+        continue;
+      told.add(subscriber);
+      if (!frames.has(dialect)) frames.set(dialect, dialect.encodeMessage({ type: 'position', cursor }));
+      const frame = frames.get(dialect);
+      if (frame !== undefined) subscriber.giveEvents(frame, 0);
+    }
+  }
+
   #offer(entry: RecentEvent, waiters: readonly Waiter[]): void {
+    const given = new Set<Subscriber>();
     for (const { subscription, served } of waiters) {
       if (!subscription.offer(entry.event)) continue;
-      if (!served) {
-        const { subscriber } = subscription;
+      const { subscriber } = subscription;
+      if (!served && !given.has(subscriber)) {
+        given.add(subscriber);
         subscriber.giveEvents(this.#frameFor(subscription, entry), 1);
         this.#options.onDelivered(1);
       }
