@@ -23,18 +23,32 @@ export function createShapeCheck<Schema extends Type.TSchema>(
 /** Where the parts of a request are named in errors. */
 const PART_NAMES: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' };
 
+/** A query or path is an object of texts; whole numbers among them are read as such. */
+function readNumbers(value: unknown, { properties = {} }: ObjectSchema): unknown {
+  const read: Record<string, unknown> = { ...(value as Record<string, string>) };
+  for (const [name, { type }] of Object.entries(properties)) {
+    const text = read[name];
+    if (type === 'integer' && typeof text === 'string' && /^-?\d{1,15}$/.test(text))
+      read[name] = Number(text);
+  }
+  return read;
+}
+
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, { readonly type?: string }>>;
+}
+
 /**
- * Checks queries and paths, whose texts become the numbers and booleans that their schemas ask for. Bodies are checked
- * by their routes: in a batch each event is refused by itself ([HTTP-2]).
+ * Checks queries and paths. Bodies are checked by their routes: in a batch each event is refused by itself ([HTTP-2]).
  */
 export const compileRequestCheck: FastifySchemaCompiler<Type.TSchema> = ({ schema, httpPart }) => {
   if (httpPart === 'body') return (value: unknown) => ({ value });
   const validator = Compile(schema);
   const part = PART_NAMES[httpPart ?? ''] ?? httpPart;
-  return (value: unknown) => {
-    const converted = validator.Convert(value);
-    if (validator.Check(converted)) return { value: converted };
-    const { path, problem } = describeShapeErrors(validator.Errors(converted));
+  return (texts: unknown) => {
+    const value = readNumbers(texts, schema as ObjectSchema);
+    if (validator.Check(value)) return { value };
+    const { path, problem } = describeShapeErrors(validator.Errors(value));
     const error = new MillraceError('bad-message', `${part}: "${path.slice(1)}" ${problem}`, {
       details: { path },
     });

@@ -1,0 +1,141 @@
+import { ApiClient, TestServer } from '@millrace/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../clock.ts';
+import { createMemoryEngine } from '../../engine/memory-engine.ts';
+import type { ConnectionInfo } from '../../session/connections.ts';
+
+let server: TestServer;
+let api: ApiClient;
+
+beforeAll(async () => {
+  server = await TestServer.start();
+  api = new ApiClient(server.origin, await server.token());
+});
+
+afterAll(() => server.close());
+
+describe('connections', () => {
+  test('[HTTP-4] are listed with what is known of them', async () => {
+    const client = await server.connect('/ws', { sub: 'anna', roles: ['observer'] });
+    const { connectionId } = await client.next('welcome');
+    client.send({ type: 'subscribe', topics: ['task.a', 'chat.*'] });
+    await client.next('subscribed');
+    await client.next('subscribed');
+    const { body } = await api.get<{ connections: ConnectionInfo[] }>('/api/v1/connections');
+    expect(body.connections.find((connection) => connection.connectionId === connectionId)).toEqual({
+      connectionId,
+      userId: 'anna',
+      entityId: 'default',
+      door: 'websocket',
+      subscriptions: ['task.a', 'chat.*'],
+      rooms: [],
+      connectedAt: expect.stringMatching(/Z$/),
+      lastActivity: expect.stringMatching(/Z$/),
+      state: 'open',
+    });
+    client.close();
+  });
+
+  test('[CLOSE-3] are ended by an administrator with 4504', async () => {
+    const client = await server.connect('/ws', { sub: 'bert' });
+    const { connectionId } = await client.next('welcome');
+    expect((await api.delete(`/api/v1/connections/${connectionId}`)).status).toBe(204);
+    expect(await client.closed).toMatchObject({ code: 4504 });
+    expect(await api.delete(`/api/v1/connections/${connectionId}`)).toMatchObject({
+      status: 404,
+      body: { code: 'not-found' },
+    });
+  });
+
+  test('[AUTH-6] are an administrator’s matter', async () => {
+    const client = await server.connect('/ws', { sub: 'carl' });
+    const { connectionId } = await client.next('welcome');
+    const publisher = new ApiClient(server.origin, await server.token({ roles: ['publisher'] }));
+    for (const answer of [
+      await publisher.get('/api/v1/connections'),
+      await publisher.delete(`/api/v1/connections/${connectionId}`),
+    ]) {
+      expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } });
+    }
+    client.close();
+  });
+});
+
+describe('figures', () => {
+  test('[HTTP-4] tell the operator what the node has counted', async () => {
+    const client = await server.connect('/ws');
+    client.send({ type: 'subscribe', topic: 'figures.a' });
+    await client.next('subscribed');
+    await server.server.publish('figures.a', 'x', 1);
+    await client.next('event');
+    const { status, body } = await api.get<{ metrics: Record<string, number> }>('/api/v1/realtime/stats');
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: {
+        connections: {
+          active_connections: expect.any(Number),
+          total_created: expect.any(Number),
+          max_connections: 10_000,
+        },
+        backpressure_clients: 0,
+        timestamp: expect.stringMatching(/Z$/),
+      },
+    });
+    expect(body.metrics.messages_sent).toBeGreaterThanOrEqual(1);
+    expect(body.metrics.published).toBeGreaterThanOrEqual(1);
+    expect(body.metrics.subscriptions).toBeGreaterThanOrEqual(1);
+    client.close();
+  });
+
+  test('[AUTH-7] tell everybody else of their own entity alone', async () => {
+    const stranger = await server.connect('/ws', { entity: 'another' });
+    await stranger.next('welcome');
+    const own = new ApiClient(server.origin, await server.token({ entity: 'mine', roles: ['admin'] }));
+    const { body } = await own.get('/api/v1/realtime/stats');
+    expect(body).toEqual({
+      connections: { active_connections: 0, max_connections: 10_000 },
+      backpressure_clients: 0,
+      timestamp: expect.any(String),
+    });
+    const member = new ApiClient(server.origin, await server.token({ roles: ['member'] }));
+    expect((await member.get('/api/v1/realtime/stats')).body).not.toHaveProperty('metrics');
+    stranger.close();
+  });
+});
+
+describe('health', () => {
+  test('[HTTP-4] needs no token', async () => {
+    const anyone = new ApiClient(server.origin);
+    for (const path of ['/livez', '/readyz', '/healthz']) {
+      expect(await anyone.get(path)).toMatchObject({ status: 200, body: { status: 'ok' } });
+      expect(await anyone.call(path, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' });
+    }
+    expect((await anyone.get('/healthz?verbose')).body).toEqual({
+      status: 'ok',
+      version: expect.stringMatching(/^\d+\./),
+      uptime_seconds: expect.any(Number),
+      checks: [{ name: 'engine', status: 'ok', ms: expect.any(Number) }],
+    });
+  });
+
+  test('[HTTP-1] a log that does not answer makes the node not ready, but not dead', async () => {
+    const engine = createMemoryEngine({
+      clock: systemClock,
+      retention: () => ({}),
+      onError: () => {},
+      turns: { soon: setImmediate },
+    });
+    const failing = await TestServer.start({ engine });
+    const anyone = new ApiClient(failing.origin);
+    await engine.close();
+    const answer = await anyone.get('/readyz');
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { code: 'unavailable', details: { checks: [{ name: 'engine', status: 'failed' }] } },
+    });
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect((await anyone.get('/healthz?verbose')).status).toBe(503);
+    expect((await anyone.get('/livez')).status).toBe(200);
+    await failing.close();
+  });
+});
