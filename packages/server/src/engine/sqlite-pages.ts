@@ -159,11 +159,15 @@ export class SqlitePages {
     return { rows, behind: available - rows.length };
   }
 
-  /** Most readers miss little, so the search begins at the head: its cost depends on what they missed alone. */
-  #firstAfterSeq(span: TopicSpan, after: number): { offset: number; seq: number } {
-    let seq = 0;
-    const offset = lowestWhereFromEnd(span.first, span.last, (candidate) => {
-      const [found] = this.#seqAt(span.topic, candidate);
+  /**
+   * Some readers want all that is kept, and most miss little: the search looks at the beginning, then goes back from the
+   * head, so its cost depends on what was missed alone.
+   */
+  #firstAfterSeq({ topic, first, last }: TopicSpan, after: number): { offset: number; seq: number } {
+    let seq = this.#seqAt(topic, first);
+    if (seq > after) return { offset: first, seq };
+    const offset = lowestWhereFromEnd(first + 1, last, (candidate) => {
+      const found = this.#seqAt(topic, candidate);
       if (found <= after) return false;
       seq = found;
       return true;
@@ -196,9 +200,9 @@ export class SqlitePages {
   }
 
   /** From the index alone. An event that was trimmed meanwhile counts as older than everything kept. */
-  #seqAt(topic: number, offset: number): readonly [seq: number] {
-    const rows = this.#seqs.get(topic, offset - 1, offset, 1) as unknown as [number] | undefined;
-    return rows ?? [0];
+  #seqAt(topic: number, offset: number): number {
+    const row = this.#seqs.get(topic, offset - 1, offset, 1) as unknown as [number] | undefined;
+    return row?.[0] ?? 0;
   }
 
   #markAt(topic: number, offset: number): Mark {
