@@ -84,6 +84,8 @@ const VERSION = '0.1.0';
 
 /** How long clients and publications may take while the server closes, in ms. */
 const DRAIN_MS = 5000;
+/** How often connections that have become idle are looked for while the server closes, in ms. */
+const IDLE_CHECK_MS = 20;
 /** When clients should come back after a planned end, in ms. */
 const RETRY_AFTER_MS = 1000;
 const RECENT_BYTES = 64 * 1024 * 1024;
@@ -312,11 +314,23 @@ class Server implements MillraceServer {
       .all()
       .map((session) => session.drain('the server is shutting down', RETRY_AFTER_MS));
     await Promise.race([Promise.all(goodbyes), deadline]);
-    own?.closeIdleConnections();
-    await Promise.race([ended, deadline]);
+    await Promise.race([ended && this.#closeIdle(ended), deadline]);
     own?.closeAllConnections();
     await api.close();
     await closing();
+  }
+
+  /** Connections that are kept alive would keep the server: each is closed as soon as its answer is written. */
+  async #closeIdle(ended: Promise<void>): Promise<void> {
+    const { clock } = this.#parts.doorway.sessions;
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    while (!over) {
+      this.#own?.closeIdleConnections();
+      await Promise.race([ended, new Promise<void>((resolve) => clock.after(IDLE_CHECK_MS, resolve))]);
+    }
   }
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {

@@ -269,7 +269,7 @@ export class EntityFeed {
     const told = new Set<Subscriber>();
     for (const { subscriber, state } of this.#patternSubscriptions) {
       const { dialect } = subscriber;
-      if (state.kind !== 'live' || dialect.carriesCursor || !subscriber.live || told.has(subscriber))
+      if (state.kind === 'reading' || dialect.carriesCursor || !subscriber.live || told.has(subscriber))
         continue;
       told.add(subscriber);
       if (!frames.has(dialect)) frames.set(dialect, dialect.encodeMessage({ type: 'position', cursor }));

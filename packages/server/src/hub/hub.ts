@@ -387,13 +387,22 @@ export class Hub implements ReaderHost, SubscriberHost {
 
   async #open(entity: string): Promise<EntityFeed> {
     let feed: EntityFeed | undefined;
+    // One engine may deliver while the other is still being joined.
+    const early: (() => void)[] = [];
     const following = await this.#options.engine.follow(entity, '*', {
-      onEvents: (events) => feed?.onEvents(events),
-      onGap: (reason, head) => this.#onGap(entity, reason, head),
+      onEvents: (events) => {
+        if (feed === undefined) early.push(() => feed?.onEvents(events));
+        else feed.onEvents(events);
+      },
+      onGap: (reason, head) => {
+        if (feed === undefined) early.push(() => feed?.restartAt(head));
+        else this.#onGap(entity, reason, head);
+      },
     });
     feed = new EntityFeed(entity, following.cursor, {
       recent: this.recent,
       flusher: this.flusher,
+      clock: this.#options.clock,
       oldestMs: (topic) => this.#oldestMs(topic),
       onDelivered: (deliveries) => {
         this.counters.deliveries += deliveries;
@@ -407,6 +416,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     }
     followed.following = following;
     followed.feed = feed;
+    for (const hear of early) hear();
     return feed;
   }
 
