@@ -22,7 +22,7 @@ const HASHED = /^\/assets\/.+-[\w-]{8}\.\w+$/;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 export function addDashboardRoutes(router: HttpRouter, { dashboardDirectory }: HttpContext): void {
-  router.get('/*', { schema: { hide: true } }, async (request, reply) => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const path = request.url.split('?', 1)[0] ?? '/';
     if (dashboardDirectory === undefined) {
       if (path === '/') return sendNotice(reply);
@@ -44,7 +44,9 @@ export function addDashboardRoutes(router: HttpRouter, { dashboardDirectory }: H
       .header('Cache-Control', HASHED.test(path) ? IMMUTABLE : 'no-cache')
       .header('Content-Security-Policy', DASHBOARD_POLICY)
       .send(file.stream);
-  });
+  };
+  router.get('/', { schema: { hide: true } }, answer);
+  router.get('/*', { schema: { hide: true } }, answer);
 }
 
 function noSuchRoute({ method }: FastifyRequest, path: string): MillraceError {

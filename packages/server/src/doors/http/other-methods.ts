@@ -11,7 +11,8 @@ export function watchRoutes(router: HttpRouter): () => void {
   const methodsOf = new Map<string, Set<HTTPMethods>>();
   let watching = true;
   router.addHook('onRoute', ({ url, method }) => {
-    if (!watching) return;
+    // A wildcard is no path of which something could be said.
+    if (!watching || url.endsWith('*')) return;
     const methods = methodsOf.get(url) ?? new Set();
     methodsOf.set(url, methods);
     for (const one of [method].flat()) methods.add(one);
