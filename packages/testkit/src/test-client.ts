@@ -10,6 +10,8 @@ export interface Closed {
 /** Options of an ordinary `ws` client, and the subprotocols to offer. */
 export interface TestClientOptions extends ClientOptions {
   readonly subprotocols?: readonly string[];
+  /** Reads binary frames; without it they are only kept. */
+  readonly decodeBinary?: (data: Buffer) => object;
 }
 
 /**
@@ -20,15 +22,23 @@ export class TestClient<Message extends object = ServerMessage> {
   readonly socket: WebSocket;
   /** Every text frame so far, as it came. */
   readonly texts: string[] = [];
+  /** The payload of every frame so far, text or binary. */
+  readonly payloads: Buffer[] = [];
   readonly messages: Message[] = [];
   readonly closed: Promise<Closed>;
   #taken = 0;
   #wake: (() => void)[] = [];
 
-  constructor(url: string, { subprotocols = [], ...options }: TestClientOptions = {}) {
+  constructor(url: string, { subprotocols = [], decodeBinary, ...options }: TestClientOptions = {}) {
     this.socket = new WebSocket(url, [...subprotocols], options);
     this.socket.on('message', (data: Buffer, isBinary) => {
-      if (isBinary) return;
+      this.payloads.push(data);
+      if (isBinary) {
+        if (decodeBinary === undefined) return;
+        this.messages.push(decodeBinary(data) as Message);
+        this.#notify();
+        return;
+      }
       const text = data.toString('utf8');
       this.texts.push(text);
       this.messages.push(JSON.parse(text) as Message);

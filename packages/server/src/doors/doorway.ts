@@ -29,8 +29,7 @@ export async function admit(
   request: IncomingMessage,
   query: URLSearchParams,
 ): Promise<Identity | undefined> {
-  if (doorway.draining)
-    throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
+  assertOpen(doorway);
   const { origin, host } = request.headers;
   if (!doorway.allowsOrigin(origin, host)) {
     throw new MillraceError(
@@ -38,12 +37,21 @@ export async function admit(
       `the origin ${JSON.stringify(origin)} is not on the allow-list (cors.origins)`,
     );
   }
-  if (!doorway.connections.admit()) {
-    throw new MillraceError(
-      'overloaded',
-      `this node has its ${doorway.connections.max} connections; try again later`,
-    );
-  }
+  assertRoom(doorway);
   const token = readToken(request, query);
-  return token === undefined ? undefined : await doorway.authenticator.authenticate(token);
+  if (token === undefined) return undefined;
+  const identity = await doorway.authenticator.authenticate(token);
+  // Others came, or the server began to close, while the token was checked.
+  assertOpen(doorway);
+  assertRoom(doorway);
+  return identity;
+}
+
+function assertOpen({ draining }: Doorway): void {
+  if (draining) throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
+}
+
+function assertRoom({ connections }: Doorway): void {
+  if (connections.admit()) return;
+  throw new MillraceError('overloaded', `this node has its ${connections.max} connections; try again later`);
 }

@@ -85,6 +85,12 @@ export class SseDoor {
       const since =
         typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : searchParams.get('since');
       const start = parseSince(since ?? undefined);
+      if (start.kind === 'position' && selection.kind === 'patterns') {
+        throw new MillraceError(
+          'bad-position',
+          'a position resumes one topic; several topics and patterns are resumed by a cursor',
+        );
+      }
       if (response.destroyed) return;
       const { dialect, protocol } =
         searchParams.get('format') === 'full'

@@ -60,6 +60,15 @@ export function cursorReaches(a: Cursor, b: Cursor): boolean {
   return partReaches(a.live, b.live) && partReaches(a.durable, b.durable);
 }
 
+/** The place before everything that the engines of a cursor ever held. */
+export function cursorOrigin(cursor: Cursor): Cursor {
+  const origin = (part: EngineCursor): EngineCursor => ({ epoch: part.epoch, seqs: part.seqs.map(() => 0) });
+  return {
+    ...(cursor.live && { live: origin(cursor.live) }),
+    ...(cursor.durable && { durable: origin(cursor.durable) }),
+  };
+}
+
 /** The later place of two in each partition; `b` where the two belong to different engines. */
 export function laterCursor(a: Cursor, b: Cursor): Cursor {
   const live = laterPart(a.live, b.live);

@@ -1,7 +1,7 @@
 import { type Cursor, MillraceError, type Position, type RecoveryFailure } from '@millrace/protocol';
 import type { Clock, Timer, Turns } from '../clock.ts';
 import type { Engine, Following, ReadFrom, ReadResult } from '../engine/engine.ts';
-import { cursorReaches, laterCursor } from './cursor-clock.ts';
+import { CursorClock, cursorOrigin, cursorReaches, laterCursor } from './cursor-clock.ts';
 import type { Dialect } from './dialect.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
@@ -327,7 +327,8 @@ export class Hub implements ReaderHost, SubscriberHost {
       this.turns.add(reader);
       return;
     }
-    const clock = source.cursorClock();
+    // The events of the first page must carry a place to resume from, also those before all others.
+    const clock = from === 'earliest' ? new CursorClock(cursorOrigin(now)) : source.cursorClock();
     const first = await reader.readFirst();
     if (reader.ended) return;
     this.#countRecovery(true, first.ok);

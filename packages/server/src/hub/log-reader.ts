@@ -103,6 +103,8 @@ export class LogReader {
     if (this.#ended) return;
     const { subscriber } = this.subscription;
     if (!subscriber.hasRoom()) {
+      // What comes while the client does not answer is read from the log later: nothing is held for a slow session.
+      this.#unregister();
       subscriber.park(this);
       return;
     }

@@ -43,9 +43,9 @@ export class Subscriber implements Flushable {
     return this.#closed;
   }
 
-  /** Every subscription is served by live delivery: whatever the feed's cursor covers was given to this session. */
+  /** Whatever the feed's cursor covers was given to this session. */
   get live(): boolean {
-    return this.subscriptions.every(({ state }) => state.kind === 'live');
+    return this.subscriptions.every(({ state }) => state.kind === 'live' || state.kind === 'joining');
   }
 
   /** Some subscription is read from the log because the client was slow. */

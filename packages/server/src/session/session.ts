@@ -146,8 +146,21 @@ export class Session implements Timed {
       : undefined;
   }
 
-  /** Opens the session for an identity whose token came with the upgrade. */
+  /** Opens the session for an identity. Messages that come meanwhile wait. Never rejects: it ends what it cannot open. */
   async open(identity: Identity): Promise<void> {
+    this.#verifying = true;
+    try {
+      await this.#open(identity);
+    } catch (error) {
+      const known = error instanceof MillraceError ? error : undefined;
+      if (known === undefined) this.#host.onError(error, 'opening a session');
+      this.end(known?.code ?? 'internal', known?.message ?? 'the session could not be opened');
+    } finally {
+      this.#verifying = false;
+    }
+  }
+
+  async #open(identity: Identity): Promise<void> {
     const { hub } = this.#host;
     const { dialect, socket } = this.#options;
     const subscriber = await hub.attach(identity.entityId, dialect, socket);
@@ -176,9 +189,11 @@ export class Session implements Timed {
     }
     let id: MessageId | undefined;
     try {
-      this.#limitRate(now);
+      // What comes too fast is read all the same, so that the answer has its id.
+      const waitMs = this.#bucket?.take(now) ?? 0;
       const value = this.#options.decode(data, isBinary);
       id = idOf(value);
+      if (waitMs > 0) throw this.#tooFast(waitMs);
       this.#handle(checkClientMessage(value));
     } catch (error) {
       this.#fail(id, error);
@@ -328,15 +343,11 @@ export class Session implements Timed {
     subscriber.tell({ type: 'position', cursor });
   }
 
-  #limitRate(now: number): void {
-    const waitMs = this.#bucket?.take(now) ?? 0;
-    if (waitMs === 0) return;
-    throw new MillraceError(
+  #tooFast(retryAfterMs: number): MillraceError {
+    return new MillraceError(
       'rate-limited',
       `more than ${this.#host.limits.messagesPerSecond} messages a second`,
-      {
-        details: { retryAfterMs: waitMs },
-      },
+      { details: { retryAfterMs } },
     );
   }
 
