@@ -4,6 +4,7 @@ import { CommandsPage } from '../commands/commands-page.tsx';
 import { RunPage } from '../commands/run-page.tsx';
 import { TopicPage } from '../topics/topic-page.tsx';
 import { TopicsPage } from '../topics/topics-page.tsx';
+import { useColorScheme } from '../ui/use-color-scheme.ts';
 import { ConnectionBanner } from './connection-banner.tsx';
 import { type Route, routeHref, useRoute } from './route.ts';
 import { Shell } from './shell.tsx';
@@ -16,6 +17,7 @@ const OverviewPage = lazy(async () => ({
 
 export function Dashboard({ onSignOut }: { onSignOut: () => void }): ReactNode {
   const route = useRoute();
+  const scheme = useColorScheme();
   useErrorToasts();
   useFreshStart(route);
   useEffect(() => {
@@ -27,7 +29,7 @@ export function Dashboard({ onSignOut }: { onSignOut: () => void }): ReactNode {
       <Suspense>
         <View route={route} />
       </Suspense>
-      <Toaster position="bottom-right" theme="system" visibleToasts={4} className="toaster" />
+      <Toaster position="bottom-right" theme={scheme} visibleToasts={4} className="toaster" />
     </Shell>
   );
 }

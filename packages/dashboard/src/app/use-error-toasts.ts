@@ -15,15 +15,31 @@ export function useErrorToasts(): void {
   );
 }
 
-/** Says that events of a feed were lost, or that it was refused. */
-export function useFeedToasts({ gap, error }: FeedStatus): void {
+/** Says that events of a feed were lost. */
+export function useGapToasts({ gap }: FeedStatus): void {
   useEffect(() => {
     if (gap === undefined) return;
     const count = gap.count === undefined ? 'Some events' : formatCountOf(gap.count, 'event');
-    const why = gap.reason === 'expired' ? 'retention has removed them' : 'the topic is another log now';
-    toast.warning(`${count} of ${gap.topic} missing: ${why}.`, { id: `gap:${gap.topic}` });
+    toast.warning(`${count} of ${gap.topic} missing: ${gapReason(gap.reason)}.`, { id: `gap:${gap.topic}` });
   }, [gap]);
+}
+
+/** Says that events of a feed were lost, or that it was refused, where the view itself does not. */
+export function useFeedToasts(feed: FeedStatus): void {
+  const { error } = feed;
+  useGapToasts(feed);
   useEffect(() => {
     if (error !== undefined) toast.error(error.message, { id: `error:${error.code}` });
   }, [error]);
+}
+
+function gapReason(reason: string): string {
+  switch (reason) {
+    case 'expired':
+      return 'retention has removed them';
+    case 'epoch':
+      return 'the topic has begun a new log';
+    default:
+      return reason;
+  }
 }

@@ -2,7 +2,7 @@ import { type ReactNode, useState } from 'react';
 import { toast } from 'sonner';
 import { useApi } from '../app/api-context.tsx';
 import { routeHref } from '../app/route.ts';
-import { useFeedToasts } from '../app/use-error-toasts.ts';
+import { useGapToasts } from '../app/use-error-toasts.ts';
 import { readExactOutput, saveFile } from '../log/download-output.ts';
 import { logText } from '../log/log-buffer.ts';
 import { LogToolbar } from '../log/log-toolbar.tsx';
@@ -21,7 +21,7 @@ import './run-page.css';
 /** One command: what it is, how it stands, and everything it has written. */
 export function RunPage({ topic }: { topic: string }): ReactNode {
   const log = useRunLog(topic);
-  useFeedToasts(log.feed);
+  useGapToasts(log.feed);
   const { run } = log;
   return (
     <div className="page">
@@ -30,7 +30,9 @@ export function RunPage({ topic }: { topic: string }): ReactNode {
           <a className="button icon bare" href={routeHref({ view: 'commands' })} aria-label="All commands">
             <BackIcon />
           </a>
-          <h1 className="mono">{run.command ?? topic}</h1>
+          <h1 className="mono" title={run.command}>
+            {run.command ?? topic}
+          </h1>
           <span role="status">{log.version > 0 && <RunBadge outcome={run.outcome} />}</span>
         </div>
         <a className="button" href={routeHref({ view: 'topic', topic })}>

@@ -1,6 +1,7 @@
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import UPlot from 'uplot';
-import { canvasColor, useColorScheme } from './canvas-color.ts';
+import { useColorScheme } from '../ui/use-color-scheme.ts';
+import { canvasColor } from './canvas-color.ts';
 import './time-chart.css';
 
 export interface ChartSeries {

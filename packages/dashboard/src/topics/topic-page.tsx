@@ -1,7 +1,7 @@
 import { hasWildcard, type MillraceEvent } from '@millrace/protocol';
 import { type ReactNode, useMemo, useState } from 'react';
 import { routeHref } from '../app/route.ts';
-import { useFeedToasts } from '../app/use-error-toasts.ts';
+import { useGapToasts } from '../app/use-error-toasts.ts';
 import { formatCount } from '../ui/format.ts';
 import { BackIcon, PauseIcon, PlayIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notice.tsx';
@@ -16,7 +16,7 @@ import './topic-page.css';
 /** One topic: its history and what comes live. A pattern shows what comes live in all of its topics. */
 export function TopicPage({ topic }: { topic: string }): ReactNode {
   const feed = useTopicEvents(topic);
-  useFeedToasts(feed.feed);
+  useGapToasts(feed.feed);
   const [query, setQuery] = useState('');
   const [selected, setSelected] = useState<MillraceEvent>();
   const shown = useMemo(() => filterEvents(feed.events, query), [feed.events, query]);
