@@ -1,7 +1,15 @@
-import { MillraceError } from '@millrace/protocol';
 import type { Clock, Timer, Turns } from '../clock.ts';
 import type { AppendRequest, AppendResult } from './engine.ts';
 import type { CommittedBatch, Ledger, Plan } from './ledger.ts';
+import {
+  aborted,
+  BUSY,
+  type ChangeOutcome,
+  CLOSED,
+  DOWN,
+  type FailedResult,
+  FULL,
+} from './sqlite-commit-outcome.ts';
 import { encodePlan, mergeWrites, resetPlanned, type TopicFile } from './sqlite-encoding.ts';
 import type { Writes } from './sqlite-statements.ts';
 import type { SweepOrder } from './sqlite-sweeper.ts';
@@ -28,15 +36,6 @@ export interface Change {
   readonly writes: Writes;
   readonly sweeps?: readonly SweepOrder[];
   apply(): void;
-}
-
-/** What became of a {@link Change}; `nothing` when there was nothing to change. */
-export type ChangeOutcome = 'stored' | 'nothing' | FailedResult;
-type FailedResult = Extract<AppendResult, { status: 'failed' | 'unknown' }>;
-
-/** What to throw where a verb has no result for a commit that failed. */
-export function failureError(result: FailedResult): MillraceError {
-  return new MillraceError(result.status === 'unknown' ? 'unknown' : result.code, result.message);
 }
 
 type Item =
@@ -366,35 +365,6 @@ export class Committer {
   #isClosed(): boolean {
     return this.#state === 'closed';
   }
-}
-
-const FULL: FailedResult = {
-  status: 'failed',
-  code: 'storage-full',
-  message: 'The disk, or the room set for the data file, is full. Nothing was stored.',
-};
-const DOWN: FailedResult = {
-  status: 'failed',
-  code: 'unavailable',
-  message: 'The data file cannot be written at the moment; the server keeps trying. Nothing was stored.',
-};
-const CLOSED: FailedResult = {
-  status: 'failed',
-  code: 'unavailable',
-  message: 'The engine is closed. Nothing was stored.',
-};
-const BUSY: FailedResult = {
-  status: 'failed',
-  code: 'unavailable',
-  message: 'Too many events wait for the disk. Nothing was stored.',
-};
-
-function aborted(message: string): FailedResult {
-  return {
-    status: 'failed',
-    code: 'unavailable',
-    message: `The commit failed: ${message}. Nothing was stored.`,
-  };
 }
 
 function tell(items: readonly Item[], result: FailedResult): void {

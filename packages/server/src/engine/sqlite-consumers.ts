@@ -1,6 +1,7 @@
 import type { ConsumerTable } from './consumers.ts';
 import type { ConsumerState } from './engine.ts';
-import { type Committer, failureError } from './sqlite-committer.ts';
+import { failureError } from './sqlite-commit-outcome.ts';
+import type { Committer } from './sqlite-committer.ts';
 
 export interface ConsumerUpdate {
   readonly stored: boolean;

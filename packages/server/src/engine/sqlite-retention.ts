@@ -1,7 +1,8 @@
 import type { Clock, Timer, Turns } from '../clock.ts';
 import type { Retention } from './engine.ts';
 import type { Ledger } from './ledger.ts';
-import type { Change, ChangeOutcome } from './sqlite-committer.ts';
+import type { ChangeOutcome } from './sqlite-commit-outcome.ts';
+import type { Change } from './sqlite-committer.ts';
 import { type DurableTopic, type TopicFile, topicId } from './sqlite-encoding.ts';
 import type { TrimPoint, TrimPointRequest } from './sqlite-pages.ts';
 import type { Writes } from './sqlite-statements.ts';
