@@ -1,0 +1,4 @@
+import { describeEmbedding } from '../embedding-suite.ts';
+import { startApp } from './app.ts';
+
+describeEmbedding('Express', startApp);
