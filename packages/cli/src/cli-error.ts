@@ -1,5 +1,5 @@
 import { type CodeName, MillraceError } from '@millrace/protocol';
-import { ConfigError } from '@millrace/server';
+import { ConfigError } from '@millrace/server/config';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
 /** Ends the command with a message for whoever ran it: what happened and, where it helps, what to do. */

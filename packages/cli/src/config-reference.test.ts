@@ -1,4 +1,4 @@
-import { CONFIG_OPTIONS } from '@millrace/server';
+import { CONFIG_OPTIONS } from '@millrace/server/config';
 import { expect, test } from 'vitest';
 import { documentConfig } from './config-reference.ts';
 

@@ -1,4 +1,4 @@
-import { CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from '@millrace/server';
+import { CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from '@millrace/server/config';
 
 interface Row {
   readonly name: string;

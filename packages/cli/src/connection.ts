@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Client, createClient, type MillraceError, type TokenSource } from '@millrace/client';
 import type { Role } from '@millrace/protocol';
-import { type Config, loadConfig } from '@millrace/server';
+import { type Config, loadConfig } from '@millrace/server/config';
 import { CliError, isRefusal } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
 import { findLocalKey, signLocalToken, userName } from './local-token.ts';

@@ -10,7 +10,7 @@ import {
   signToken,
   systemClock,
   usesFirstStartKey,
-} from '@millrace/server';
+} from '@millrace/server/config';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
 

@@ -1,5 +1,5 @@
 import { findPatternProblem, findTopicProblem } from '@millrace/protocol';
-import { parseDuration } from '@millrace/server';
+import { parseDuration } from '@millrace/server/config';
 import { InvalidArgumentError } from 'commander';
 
 /*

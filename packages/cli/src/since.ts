@@ -1,5 +1,5 @@
 import { hasWildcard, type Since } from '@millrace/protocol';
-import { parseDuration } from '@millrace/server';
+import { parseDuration } from '@millrace/server/config';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
 

@@ -1,20 +1,5 @@
-export { FIRST_START_KEY_FILE, firstStartKey } from './auth/first-start-key.ts';
-export { type SignTokenOptions, signToken } from './auth/sign-token.ts';
-export { signingKeyOf, usesFirstStartKey } from './auth-config.ts';
 export type * from './clock.ts';
-export { systemClock } from './clock.ts';
-export {
-  type Config,
-  ConfigError,
-  type ConfigInput,
-  defaultConfig,
-  defineConfig,
-  type LoadConfigOptions,
-  loadConfig,
-  resolveConfig,
-} from './config.ts';
-export { CONFIG_OPTIONS, CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from './config-options.ts';
-export { type Duration, durationMs, parseDuration } from './duration.ts';
+export * from './configuration.ts';
 export type * from './engine/engine.ts';
 export {
   createServer,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { CONFIG_OPTIONS, type Config, defaultConfig, loadConfig } from '@millrace/server';
+import { CONFIG_OPTIONS, type Config, defaultConfig, loadConfig } from '@millrace/server/config';
 import type { Command } from 'commander';
 import { documentConfig } from '../config-reference.ts';
 import { say } from '../status.ts';

@@ -49,7 +49,7 @@ test('publishes the figures of the host from its first second', async () => {
 test('ends with 0 after SIGTERM, having said goodbye', async () => {
   const { process: server, url } = await serve(cwd);
   running.add(server);
-  const sub = start(['sub', 'task.a', '--url', url]);
+  const sub = start(['sub', 'task.a', '--since', 'earliest', '--url', url]);
   const pub = await start(['pub', 'task.a', 'x', '--url', url]).finished;
   expect(pub.code).toBe(0);
   await sub.waitFor('stdout', /task\.a/);

@@ -1,13 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import {
-  CONFIG_OPTIONS,
-  type Config,
-  ConfigError,
-  createServer,
-  loadConfig,
-  type MillraceServer,
-} from '@millrace/server';
+import type { MillraceServer } from '@millrace/server';
+import { CONFIG_OPTIONS, type Config, ConfigError, loadConfig } from '@millrace/server/config';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-code.ts';
@@ -37,22 +31,22 @@ const FLAGS = CONFIG_OPTIONS.flatMap(({ name, schema }) =>
       ],
 );
 
-function explainStart(error: unknown, { server }: Config): unknown {
+/** What keeps the log from being opened is the environment's fault, and told by its message alone. */
+function explainOpen(error: unknown): unknown {
   // What the configuration says wrongly has its own exit status; our own mistakes keep their stack.
-  if (error instanceof ConfigError || error instanceof TypeError || error instanceof ReferenceError)
-    return error;
+  const known = error instanceof ConfigError || error instanceof TypeError || error instanceof ReferenceError;
+  return known ? error : new CliError((error as Error).message, EXIT.failed, { cause: error });
+}
+
+function explainListen(error: unknown, { server }: Config): CliError {
   const { code, message } = error as NodeJS.ErrnoException;
   const place = `${server.host}:${server.port}`;
-  switch (code) {
-    case 'EADDRINUSE':
-      return new CliError(`${place} is in use by another process; stop it, or choose another --port`);
-    case 'EACCES':
-      return new CliError(`this user may not listen on ${place}; choose a --port from 1024`);
-    case 'EADDRNOTAVAIL':
-      return new CliError(`this machine has no address ${server.host}; choose another --host`);
-    default:
-      return new CliError(message, EXIT.failed, { cause: error });
-  }
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${place} is in use by another process; stop it, or choose another --port`,
+    EACCES: `this user may not listen on ${place}; choose a --port from 1024`,
+    EADDRNOTAVAIL: `this machine has no address ${server.host}; choose another --host`,
+  };
+  return new CliError(reasons[code ?? ''] ?? message, EXIT.failed, { cause: error });
 }
 
 /** Where the built dashboard is: beside this package's code when published, in its own package in the workspace. */
@@ -65,16 +59,21 @@ function findDashboard(): string | undefined {
 }
 
 async function start(config: Config): Promise<{ readonly server: MillraceServer; readonly url: string }> {
+  // Other commands do without the server's code.
+  const { createServer } = await import('@millrace/server');
+  const dashboardDirectory = findDashboard();
+  const server = await createServer({
+    ...config,
+    ...(dashboardDirectory !== undefined && { dashboardDirectory }),
+  }).catch((error: unknown) => {
+    throw explainOpen(error);
+  });
   try {
-    const dashboardDirectory = findDashboard();
-    const server = await createServer({
-      ...config,
-      ...(dashboardDirectory !== undefined && { dashboardDirectory }),
-    });
     const { url } = await server.listen();
     return { server, url };
   } catch (error) {
-    throw explainStart(error, config);
+    await server.close();
+    throw explainListen(error, config);
   }
 }
 

@@ -1,5 +1,5 @@
 import { isRole, ROLES, type Role } from '@millrace/protocol';
-import { loadConfig } from '@millrace/server';
+import { loadConfig } from '@millrace/server/config';
 import { type Command, InvalidArgumentError } from 'commander';
 import { signLocalToken, userName } from '../local-token.ts';
 import { duration, list } from '../option-values.ts';
