@@ -16,6 +16,8 @@ import { runRounds, type ScenarioResult } from './rounds.ts';
 import { allScenarios } from './scenarios/all-scenarios.ts';
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');
+/** Of the time that is measured. */
+const WARM_UP_SHARE = 0.4;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,13 +45,14 @@ async function main(): Promise<boolean> {
   const tools = await compileNativeTools(options.cc);
   const certificate = await createCertificate();
   const { quick, profile } = options;
+  const measureMs = Number(options.seconds ?? (quick ? 1.5 : 4)) * 1000;
   const environment: Environment = {
     cores,
     tools,
     certificate,
     rounds: Number(options.rounds ?? (quick ? 1 : 5)),
-    warmUpMs: quick ? 800 : 1500,
-    measureMs: Number(options.seconds ?? (quick ? 1.5 : 4)) * 1000,
+    warmUpMs: measureMs * WARM_UP_SHARE,
+    measureMs,
     scale: Number(options.scale),
     ...(profile !== undefined && { profileDirectory: profile }),
   };

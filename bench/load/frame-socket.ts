@@ -28,24 +28,29 @@ export class FrameSocket {
   #refused: ((error: Error) => void) | undefined;
   #closed = false;
 
-  private constructor(socket: Socket, onText: OnText) {
+  private constructor(socket: Socket, onText: OnText, onEnd?: () => void) {
     this.#socket = socket;
     this.#onText = onText;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      this.#closed = true;
+      if (!this.#closed) onEnd?.();
       this.#refused?.(new Error('the connection ended before the upgrade'));
     });
   }
 
-  static async connect(endpoint: Endpoint, onText: OnText): Promise<FrameSocket> {
+  /** `onEnd` is called when the server ends the connection. */
+  static async connect(
+    endpoint: Endpoint,
+    onText: OnText,
+    { onEnd }: { onEnd?: () => void } = {},
+  ): Promise<FrameSocket> {
     const { port, path, tls = false } = endpoint;
     const where = { host: '127.0.0.1', port };
     // The certificate is the run's own.
     const socket = tls ? connectTls({ ...where, rejectUnauthorized: false }) : connectTcp(where);
     await once(socket, tls ? 'secureConnect' : 'connect');
     socket.setNoDelay(true);
-    const self = new FrameSocket(socket, onText);
+    const self = new FrameSocket(socket, onText, onEnd);
     const upgraded = new Promise<void>((resolve, reject) => {
       self.#upgraded = resolve;
       self.#refused = reject;
@@ -59,16 +64,13 @@ export class FrameSocket {
     return self;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Sends texts in one write. */
   send(texts: readonly string[]): void {
     this.#socket.write(Buffer.concat(texts.map((text) => maskedFrame(0x1, Buffer.from(text)))));
   }
 
   close(): void {
+    this.#closed = true;
     this.#socket.destroy();
   }
 
@@ -118,7 +120,7 @@ export class FrameSocket {
 
   #onFrame(opcode: number, payload: Buffer): void {
     if (opcode === PING) this.#socket.write(maskedFrame(PONG, payload));
-    else if (opcode === CLOSE) this.close();
+    else if (opcode === CLOSE) this.#socket.destroy();
     else if (opcode < CLOSE) this.#onText(payload);
   }
 }

@@ -3,7 +3,7 @@ import { PIPELINE, PipeliningPublisher } from '../load/pipelining-publisher.ts';
 import { measureFsyncMs } from '../machine.ts';
 import { startMillrace } from '../peers/millrace.ts';
 import type { Outcome, Scenario, Side } from '../scenario.ts';
-import { cpuUsOf } from '../server-cpu.ts';
+import { cpuUsOf } from '../server-process.ts';
 import { percentile } from '../statistics.ts';
 
 const PUBLISHERS = 50;

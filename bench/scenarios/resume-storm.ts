@@ -4,7 +4,7 @@ import { Subscribers } from '../load/subscribers.ts';
 import type { Workload } from '../load/workload.ts';
 import { startMillrace } from '../peers/millrace.ts';
 import type { Outcome, Scenario, Side } from '../scenario.ts';
-import { cpuUsOf } from '../server-cpu.ts';
+import { cpuUsOf } from '../server-process.ts';
 import { findMissing, findProblems } from './fan-out.ts';
 
 const CLIENTS = 1000;

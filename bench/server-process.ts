@@ -12,3 +12,9 @@ export async function cpuUsOf(pid: number): Promise<number> {
   );
   return times.reduce((total, ns) => total + ns, 0) / 1000;
 }
+
+/** Memory of a process that is in RAM, in KB. */
+export async function rssKbOf(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0);
+}
