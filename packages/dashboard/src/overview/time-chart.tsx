@@ -107,7 +107,8 @@ function plotOptions(element: HTMLElement, input: () => PlotInput): UPlot.Option
   const axis: UPlot.Axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: line, width: 1 } };
   return {
     ...sizeOf(element),
-    padding: [10, 6, 0, 0],
+    // Room on the right for half of a label that stands at the end.
+    padding: [10, 26, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
