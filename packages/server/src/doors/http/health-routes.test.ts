@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
@@ -46,6 +47,8 @@ describe('readiness', () => {
     const client = await start({ checks: [{ name: 'bridge', check }] });
     const answer = client.get('/readyz');
     await called.promise;
+    // The engine's check has answered by then.
+    await nextTurn();
     clock.advance(1999);
     clock.advance(1);
     expect(await within(answer, 'an answer')).toMatchObject({
