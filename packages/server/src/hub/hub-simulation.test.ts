@@ -72,6 +72,7 @@ interface Followed {
 
 class World {
   readonly log: { topic: string; offset: number; slot: 'live' | 'durable'; seq: number }[] = [];
+  readonly clock = new ManualClock();
   readonly turns: (() => void)[] = [];
   readonly buses = [new NotificationBus<CommittedBatch>(), new NotificationBus<CommittedBatch>()];
   readonly reads: (() => void)[] = [];
@@ -79,7 +80,7 @@ class World {
   readonly #engine: Engine;
 
   constructor() {
-    const clock = new ManualClock();
+    const { clock } = this;
     const turns = { soon: (task: () => void) => void this.turns.push(task) };
     const onError = (error: unknown) => {
       throw error;
@@ -298,6 +299,10 @@ class Client {
   #hear(message: ServerMessage): void {
     if (message.type === 'dropped') this.problems.push(`dropped ${JSON.stringify(message)}`);
     if (message.type === 'lag') this.lags++;
+    if (message.type === 'position' && message.cursor !== undefined) {
+      for (const each of this.followed)
+        if (each.name.includes('*') && each.since !== undefined) each.since = message.cursor;
+    }
     if (message.type !== 'subscribed') return;
     if (message.recovered === false) this.problems.push(`not recovered: ${message.reason}`);
     const followed = this.followed.find(({ name }) => name === message.topic);
@@ -336,6 +341,7 @@ const STEPS = {
   stall: (_: World, clients: Client[], which: number) => {
     clients[which % clients.length]!.stalled = true;
   },
+  pass: (world: World) => world.clock.advance(1000),
   answer: (_: World, clients: Client[], which: number) => clients[which % clients.length]!.answer(),
   resubscribe: (_: World, clients: Client[], which: number) =>
     clients[which % clients.length]!.resubscribe(which),
@@ -356,6 +362,7 @@ const steps = fc.array(
       { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('release') },
       { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('stall') },
       { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('answer') },
+      { weight: 1, arbitrary: fc.constant<keyof typeof STEPS>('pass') },
       { weight: 1, arbitrary: fc.constant<keyof typeof STEPS>('resubscribe') },
       { weight: 2, arbitrary: fc.constant<keyof typeof STEPS>('cut') },
     ),

@@ -297,8 +297,9 @@ export class Session implements Timed {
   #nextDue(now: number, identity: Identity): number {
     const { clock, times } = this.#host;
     const expiresMs = now + identity.expiresAt - clock.now();
+    const silenceMs = this.#heardMs + times.heartbeatMs;
     return Math.min(
-      now + times.heartbeatMs,
+      silenceMs > now ? silenceMs : now + times.heartbeatMs,
       this.#heardMs + times.idleTimeoutMs,
       this.#lifetimeEndMs,
       expiresMs,
@@ -340,7 +341,9 @@ export class Session implements Timed {
     const cursor = subscriber.feed.cursor.cursorText();
     if (cursor === this.#toldCursor) return;
     this.#toldCursor = cursor;
-    subscriber.tell({ type: 'position', cursor });
+    const frame = subscriber.dialect.encodeMessage({ type: 'position', cursor });
+    // It goes the way of the events before it: where they are to be read from the log, it must not overtake them.
+    if (frame !== undefined) subscriber.giveEvents(frame, 0);
   }
 
   #tooFast(retryAfterMs: number): MillraceError {

@@ -1,0 +1,75 @@
+import { OPCODE, RawWebSocket, TestServer, type UpgradeRefused } from '@millrace/testkit';
+import { describe, expect, test } from 'vitest';
+
+describe('a server that closes', () => {
+  test('[CLOSE-2] says `closing` to everyone, and closes with 4000', async () => {
+    const server = await TestServer.start();
+    const clients = [await server.connect(), await server.connect('/ws', { entity: 'another' })];
+    for (const client of clients) await client.next('welcome');
+    const bare = await server.connect('/ws/a/b');
+    const waiting = await server.connectAnonymously();
+    const stream = await server.stream('/events?topics=a');
+    await stream.until(({ blocks }) => blocks.length > 0, 'the first block');
+    await server.close();
+    for (const client of clients) {
+      expect(await client.next()).toMatchObject({
+        type: 'closing',
+        code: 'draining',
+        reason: expect.any(String),
+        retryAfterMs: expect.any(Number),
+      });
+      expect(await client.closed).toMatchObject({ code: 4000 });
+    }
+    expect(await bare.closed).toMatchObject({ code: 4000 });
+    expect(bare.texts).toEqual([]);
+    expect(await waiting.closed).toMatchObject({ code: 4000 });
+    await stream.ended;
+    expect(stream.blocks.at(-1)).toHaveProperty('retry');
+    await server.server.close();
+  });
+
+  test('[CLOSE-2] finishes the publications under way, each of them acknowledged and kept', async () => {
+    const server = await TestServer.start();
+    const { directory } = server;
+    const client = await server.connect();
+    await client.next('welcome');
+    const count = 2000;
+    for (let id = 1; id <= count; id++) {
+      client.send({ type: 'publish', id, topic: 'last.words', event: 'x', data: id });
+    }
+    // Some are under way now, some not yet read, and none is answered by mistake.
+    await client.next('ok');
+    await server.server.close();
+    expect(await client.closed).toMatchObject({ code: 4000 });
+    const acknowledged = client.messages.flatMap((each) => (each.type === 'ok' ? [each.id] : []));
+    const closing = client.messages.findIndex(({ type }) => type === 'closing');
+    expect(closing).toBeGreaterThan(-1);
+    expect(client.messages.filter(({ type }) => type === 'error')).toEqual([]);
+    const again = await TestServer.start({ directory });
+    const reader = await again.connect();
+    reader.send({ type: 'subscribe', topic: 'last.words', since: 'earliest' });
+    const { replayed } = await reader.next('subscribed');
+    const events = await reader.take('event', replayed);
+    expect(events.map(({ data }) => data).slice(0, acknowledged.length)).toEqual(acknowledged);
+    reader.close();
+    await again.close();
+    await server.close();
+  });
+
+  test('[CLOSE-2] lets nobody in any more, and does not wait for clients that do not answer', async () => {
+    const server = await TestServer.start();
+    const deaf = new RawWebSocket(`${server.origin}/ws?token=${await server.token()}`);
+    await deaf.message('welcome');
+    const closed = server.close();
+    const late: unknown = await server.connect().then(
+      (client) => client.closed,
+      (error: unknown) => error,
+    );
+    // The port is closed, or the upgrade is refused: either way the client is to come back.
+    const code = (late as UpgradeRefused).problem?.code ?? (late as NodeJS.ErrnoException).code;
+    expect(['draining', 'ECONNREFUSED', 'ECONNRESET']).toContain(code);
+    await deaf.until(({ frames }) => frames.some(({ opcode }) => opcode === OPCODE.close), 'a close frame');
+    await closed;
+    await deaf.ended;
+  });
+});
