@@ -35,8 +35,9 @@ export class WebSocketSocket implements SessionSocket {
     ws.owner = this;
   }
 
+  /** What was not answered for; and whatever a client answers, what the kernel has not taken was not read. */
   get bytesInFlight(): number {
-    return this.#written - this.#answered;
+    return Math.max(this.#written - this.#answered, this.#tcp.writableLength);
   }
 
   write(frames: Buffer): void {
