@@ -9,7 +9,7 @@ import {
 import { ManualClock, NotificationBus } from '@millrace/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Engine, StoredEvent } from '../engine/engine.ts';
+import type { Engine, Retention, StoredEvent } from '../engine/engine.ts';
 import { createEnginePair } from '../engine/engine-pair.ts';
 import type { CommittedBatch } from '../engine/ledger.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
@@ -79,14 +79,14 @@ class World {
   readonly hub: Hub;
   readonly #engine: Engine;
 
-  constructor() {
+  constructor(retention: Retention = {}) {
     const { clock } = this;
     const turns = { soon: (task: () => void) => void this.turns.push(task) };
     const onError = (error: unknown) => {
       throw error;
     };
     const engineOf = (slot: 'live' | 'durable', bus: NotificationBus<CommittedBatch>) =>
-      createMemoryEngine({ clock, turns, slot, bus: bus.relay, retention: () => ({}), onError });
+      createMemoryEngine({ clock, turns, slot, bus: bus.relay, retention: () => retention, onError });
     const [liveBus, durableBus] = this.buses as [
       NotificationBus<CommittedBatch>,
       NotificationBus<CommittedBatch>,
@@ -297,7 +297,10 @@ class Client {
   }
 
   #hear(message: ServerMessage): void {
-    if (message.type === 'dropped') this.problems.push(`dropped ${JSON.stringify(message)}`);
+    if (message.type === 'dropped') {
+      this.problems.push(`dropped ${JSON.stringify(message)}`);
+      this.lines.push(`dropped ${message.from}-${message.to} ${message.count} ${message.reason}`);
+    }
     if (message.type === 'lag') this.lags++;
     if (message.type === 'position' && message.cursor !== undefined) {
       for (const each of this.followed)
@@ -430,5 +433,34 @@ describe('orders that failed once', () => {
     await world.publish('d.a', 1);
     await world.finish([client]);
     expect(client.lines.filter((line) => line === 'd.a:3')).toHaveLength(1);
+  });
+
+  test('[REC-8] `dropped` stands in the place of the events that retention took from a running replay', async () => {
+    const world = new World({ maxEvents: 10 });
+    const client = new Client(world, DIALECTS[0]!, ['d.a']);
+    await client.connect();
+    await world.finish([client]);
+    client.stalled = true;
+    for (let i = 0; i < 10; i++) {
+      await world.publish('d.a', 5);
+      world.turns.shift()?.();
+      await settled();
+      world.turns.shift()?.();
+      await settled();
+    }
+    await world.finish([client]);
+    expect(client.lags).toBeGreaterThan(0);
+    let next = 1;
+    for (const line of client.lines) {
+      const [, from, to, count] = /^dropped (\d+)-(\d+) (\d+) expired$/.exec(line)?.map(Number) ?? [];
+      if (from === undefined || to === undefined) {
+        expect(line).toBe(`d.a:${next++}`);
+        continue;
+      }
+      expect([from, count]).toEqual([next, to - from + 1]);
+      next = to + 1;
+    }
+    expect(client.lines.filter((line) => line.startsWith('dropped'))).not.toEqual([]);
+    expect(next).toBe(51);
   });
 });

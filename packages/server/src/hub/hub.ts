@@ -123,6 +123,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     onOpened: (opened: Opened) => void,
   ): Promise<void> {
     const subscription = new Subscription(subscriber, selection);
+    // Before the subscription of that name is let go, which a bad request must not end.
+    if (selection.kind === 'patterns') assertStartOfPattern(start);
     this.unsubscribe(subscriber, subscription.name);
     subscriber.subscriptions.push(subscription);
     this.counters.subscriptions++;
@@ -310,12 +312,7 @@ export class Hub implements ReaderHost, SubscriberHost {
       onOpened({ cursor, replayed: 0, sealed: false });
       return;
     }
-    if (start.kind !== 'cursor' && start.kind !== 'earliest') {
-      throw new MillraceError(
-        'bad-position',
-        'a pattern is resumed by a cursor or "earliest", not by a position, count or time',
-      );
-    }
+    assertStartOfPattern(start);
     const from = start.kind === 'earliest' ? 'earliest' : start.cursor;
     const source = new PatternSource(feed.entity, patterns, from);
     const reader = new LogReader(subscription, source, feed, this, { lagging: false });
@@ -454,6 +451,16 @@ export class Hub implements ReaderHost, SubscriberHost {
       this.#entities.delete(entity);
     });
   }
+}
+
+type StartOfPattern = Extract<Start, { kind: 'now' | 'earliest' | 'cursor' }>;
+
+function assertStartOfPattern(start: Start): asserts start is StartOfPattern {
+  if (start.kind === 'now' || start.kind === 'earliest' || start.kind === 'cursor') return;
+  throw new MillraceError(
+    'bad-position',
+    'a pattern is resumed by a cursor or "earliest", not by a position, count or time',
+  );
 }
 
 /** A position that no log has; it is replaced by the first read. */
