@@ -72,6 +72,15 @@ export class SseClient {
     return this.events.slice(0, count);
   }
 
+  /** Stops reading, so that the kernel's buffers fill. */
+  pause(): void {
+    this.#request.socket?.pause();
+  }
+
+  resume(): void {
+    this.#request.socket?.resume();
+  }
+
   close(): void {
     this.#request.destroy();
   }
