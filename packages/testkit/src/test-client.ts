@@ -14,6 +14,11 @@ export interface TestClientOptions extends ClientOptions {
   readonly decodeBinary?: (data: Buffer) => object;
 }
 
+/** The messages of a type; where the shape does not tell them apart, any. */
+type OfType<Message, Type extends string> = [Extract<Message, { type: Type }>] extends [never]
+  ? Message
+  : Extract<Message, { type: Type }>;
+
 /**
  * An ordinary WebSocket client that keeps what it was sent, in order, and lets a test wait for it. `Message` is the shape
  * that the test expects of frames; nothing checks it.
@@ -77,17 +82,12 @@ export class TestClient<Message extends object = ServerMessage> {
   }
 
   /** The next message, in order, that nobody has waited for; with a type, others before it are skipped. */
-  next<Type extends string>(
-    type?: Type,
-  ): Promise<Message extends { type: Type } ? Message : Extract<Message, { type: Type }>> {
+  next<Type extends string>(type?: Type): Promise<OfType<Message, Type>> {
     return within(this.#next(type), type === undefined ? 'a message' : `a message "${type}"`) as never;
   }
 
   /** The next `count` messages of a type. */
-  async take<Type extends string>(
-    type: Type,
-    count: number,
-  ): Promise<(Message extends { type: Type } ? Message : Extract<Message, { type: Type }>)[]> {
+  async take<Type extends string>(type: Type, count: number): Promise<OfType<Message, Type>[]> {
     const taken = [];
     for (let i = 0; i < count; i++) taken.push(await this.next(type));
     return taken;
