@@ -1,6 +1,7 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import {
   type Cursor,
+  formatCursor,
   matchesPattern,
   parseCursor,
   parsePosition,
@@ -79,7 +80,8 @@ class World {
   readonly hub: Hub;
   readonly #engine: Engine;
 
-  constructor(retention: Retention = {}) {
+  /** The durable engine can be followed once `durableJoins` resolves. */
+  constructor(retention: Retention = {}, durableJoins?: Promise<void>) {
     const { clock } = this;
     const turns = { soon: (task: () => void) => void this.turns.push(task) };
     const onError = (error: unknown) => {
@@ -93,6 +95,13 @@ class World {
     ];
     const live = engineOf('live', liveBus);
     const durable = engineOf('durable', durableBus);
+    if (durableJoins !== undefined) {
+      const follow = durable.follow.bind(durable);
+      durable.follow = async (...args) => {
+        await durableJoins;
+        return follow(...args);
+      };
+    }
     const pair = createEnginePair({
       live,
       durable,
@@ -136,6 +145,10 @@ class World {
       const slot = topic.startsWith('l.') ? 'live' : 'durable';
       this.log.push({ topic, offset: result.position.offset, slot, seq: result.seq });
     }
+  }
+
+  async cursor(): Promise<string> {
+    return formatCursor(await this.#engine.cursor(ENTITY));
   }
 
   /** Lets everything happen until nothing is left to happen. */
@@ -462,5 +475,26 @@ describe('orders that failed once', () => {
     }
     expect(client.lines.filter((line) => line.startsWith('dropped'))).not.toEqual([]);
     expect(next).toBe(51);
+  });
+
+  test('[SUB-2] what one engine delivers while the other is still being joined is not lost', async () => {
+    let join: (() => void) | undefined;
+    const joined = new Promise<void>((resolve) => {
+      join = resolve;
+    });
+    const world = new World({}, joined);
+    const client = new Client(world, DIALECTS[1]!, ['l.*']);
+    client.followed[0]!.since = await world.cursor();
+    void client.connect();
+    await settled();
+    await world.publish('l.a', 3);
+    while (world.turns.length > 0) {
+      world.turns.shift()?.();
+      await settled();
+    }
+    join?.();
+    await settled();
+    await world.finish([client]);
+    expect(client.lines).toEqual(['l.a:1', 'l.a:2', 'l.a:3']);
   });
 });
