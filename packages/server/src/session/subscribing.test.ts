@@ -179,7 +179,11 @@ describe('subscribing', () => {
     const client = await connect();
     client.send({ type: 'subscribe', topics: ['u.a', 'u.*'] });
     await client.take('subscribed', 2);
-    const publishing = Promise.all(Array.from({ length: 500 }, (_, i) => publish('u.a', i)));
+    let answered = false;
+    const publishing = (async () => {
+      while (!answered) await Promise.all(Array.from({ length: 20 }, (_, i) => publish('u.a', i)));
+    })();
+    await client.take('event', 100);
     client.send({ type: 'unsubscribe', id: 'a', topic: 'u.a' });
     client.send({ type: 'unsubscribe', id: 'b', topic: 'u.*' });
     expect(await client.next('unsubscribed')).toMatchObject({
@@ -192,7 +196,9 @@ describe('subscribing', () => {
       topic: 'u.*',
       code: 'client-request',
     });
+    answered = true;
     await publishing;
+    for (let i = 0; i < 3; i++) await publish('u.a', 'late');
     client.send({ type: 'subscribe', topic: 'u.z' });
     await fence(client, 'u.z');
     const last = client.messages.findLastIndex(({ type }) => type === 'unsubscribed');
