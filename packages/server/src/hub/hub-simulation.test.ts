@@ -466,6 +466,35 @@ describe('orders that failed once', () => {
     expect(client.lines.filter((line) => line === 'd.a:3')).toHaveLength(1);
   });
 
+  test('[FLOW-2] one that lags while it is ahead of live delivery in one engine gets nothing twice', async () => {
+    const world = new World();
+    const start = await world.cursor();
+    // Before the hub follows: what came first is in the log alone.
+    await world.publish('d.b', 1);
+    const follower = new Client(world, DIALECTS[0]!, ['d.c']);
+    await follower.connect();
+    await world.finish([follower]);
+    const [, durable] = world.buses;
+    durable!.mode = 'hold';
+    await world.publish('d.a', 3);
+    const client = new Client(world, DIALECTS[0]!, ['*']);
+    client.followed[0]!.since = start;
+    await client.connect();
+    await world.run([client]);
+    client.stalled = true;
+    for (let i = 0; i < 10; i++) {
+      await world.publish('l.a', 5);
+      while (world.turns.length > 0) {
+        world.turns.shift()?.();
+        await settled();
+      }
+    }
+    expect(client.lags).toBeGreaterThan(0);
+    await world.finish([client]);
+    expect(client.lines.toSorted()).toEqual([...new Set(client.lines)].toSorted());
+    expect(client.lines).toHaveLength(54);
+  });
+
   test('[REC-8] `dropped` stands in the place of the events that retention took from a running replay', async () => {
     const world = new World({ retention: { maxEvents: 10 } });
     const client = new Client(world, DIALECTS[0]!, ['d.a']);
