@@ -7,10 +7,21 @@ import { pingFrame, pongFrame } from './frames.ts';
 /** Measures what is on its way: after so many bytes a ping is sent, whose pong says that all before it was read. */
 const PING_EVERY_BYTES = 256 * 1024;
 
+/** A TCP or TLS socket with the method under `Writable.write`, which hands bytes to the kernel. */
+interface DirectSocket extends Omit<Socket, '_write'> {
+  _write(bytes: Buffer, encoding: 'buffer', done: (error?: Error | null) => void): void;
+}
+
 /** A `ws` connection that knows its session, so that its listeners are shared by all. */
 export class SessionWebSocket extends WebSocket {
   session: Session | undefined = undefined;
   owner: WebSocketSocket | undefined = undefined;
+
+  /** Both sides' closing comes through here: after it, the only frame that may be written is `ws`'s own close frame. */
+  override close(code?: number, data?: string | Buffer): void {
+    this.owner?.stop();
+    super.close(code, data);
+  }
 }
 
 /**
@@ -21,39 +32,56 @@ export class SessionWebSocket extends WebSocket {
 export class WebSocketSocket implements SessionSocket {
   readonly remoteAddress: string;
   readonly #ws: SessionWebSocket;
-  readonly #tcp: Socket;
+  readonly #tcp: DirectSocket;
   readonly #pingEveryBytes: number;
+  #open = true;
   #written = 0;
   #answered = 0;
   #pinged = 0;
+  /** Bytes that the kernel has not taken. */
+  #queued = 0;
+  /** Of the one write to the kernel that may be under way. */
+  #direct = 0;
+  readonly #onTaken: (error?: Error | null) => void;
 
   constructor(ws: SessionWebSocket, tcp: Socket, remoteAddress: string, maxBytesInFlight: number) {
     this.#ws = ws;
-    this.#tcp = tcp;
+    // Every `net.Socket` and `TLSSocket` has the method; the types leave it to those who implement streams.
+    this.#tcp = tcp as unknown as DirectSocket;
     this.remoteAddress = remoteAddress;
     this.#pingEveryBytes = Math.min(PING_EVERY_BYTES, Math.floor(maxBytesInFlight / 4));
+    this.#onTaken = (error) => {
+      this.#queued -= this.#direct;
+      this.#direct = 0;
+      if (error) this.#tcp.destroy();
+    };
     ws.owner = this;
   }
 
   /** What was not answered for; and whatever a client answers, what the kernel has not taken was not read. */
   get bytesInFlight(): number {
-    return Math.max(this.#written - this.#answered, this.#tcp.writableLength);
+    return Math.max(this.#written - this.#answered, this.#queued);
   }
 
   write(frames: Buffer): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
-    this.#tcp.write(frames);
+    if (!this.#open) return;
+    this.#send(frames);
     this.#written += frames.length;
     if (this.#written - this.#pinged >= this.#pingEveryBytes) this.ping();
   }
 
   /** The payload is how much had been written, so that the pong says what was read. */
   ping(): void {
-    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    if (!this.#open) return;
     const payload = Buffer.allocUnsafe(8);
     payload.writeDoubleBE(this.#written);
     this.#pinged = this.#written;
-    this.#tcp.write(pingFrame(payload));
+    this.#send(pingFrame(payload));
+  }
+
+  /** Nothing is written from now on. */
+  stop(): void {
+    this.#open = false;
   }
 
   pauseReading(): void {
@@ -72,8 +100,8 @@ export class WebSocketSocket implements SessionSocket {
 
   onPing(payload: Buffer): void {
     // A peer that pings without reading its pongs is not answered.
-    if (this.#ws.readyState !== WebSocket.OPEN || this.#tcp.writableLength > PING_EVERY_BYTES) return;
-    this.#tcp.write(pongFrame(payload));
+    if (!this.#open || this.#queued > PING_EVERY_BYTES) return;
+    this.#send(pongFrame(payload));
   }
 
   onPong(payload: Buffer): void {
@@ -81,6 +109,25 @@ export class WebSocketSocket implements SessionSocket {
     const read = payload.readDoubleBE();
     // A client may send any pong: only one that it can have got counts, and never backwards.
     if (read > this.#answered && read <= this.#pinged) this.#answered = read;
+  }
+
+  /**
+   * The kernel nearly always takes a write at once; then the queue, callbacks and ticks of a stream would be a tenth of what
+   * a delivery costs. While it has taken everything, bytes go past the stream; once it is full, the stream queues as
+   * usual, and libuv keeps both kinds in one order. (Earned by the scenario "fan-out 20/s" of `npm run bench`.)
+   */
+  #send(bytes: Buffer): void {
+    const { length } = bytes;
+    if (this.#queued > 0) {
+      this.#queued += length;
+      this.#tcp.write(bytes, () => {
+        this.#queued -= length;
+      });
+      return;
+    }
+    this.#queued = length;
+    this.#direct = length;
+    this.#tcp._write(bytes, 'buffer', this.#onTaken);
   }
 }
 
@@ -102,6 +149,7 @@ function onPong(this: SessionWebSocket, data: Buffer): void {
 }
 
 function onClose(this: SessionWebSocket, code: number): void {
+  this.owner?.stop();
   this.session?.socketClosed(code);
   this.session = undefined;
 }
