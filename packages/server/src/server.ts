@@ -19,7 +19,9 @@ import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from 
 import type { Doorway } from './doors/doorway.ts';
 import { createHttpApi } from './doors/http/http-api.ts';
 import type { HttpApi } from './doors/http/http-context.ts';
+import { problemOf } from './doors/problem.ts';
 import { SseDoor } from './doors/sse-door.ts';
+import { refuseUpgrade } from './doors/upgrade-refusal.ts';
 import { WebSocketDoor } from './doors/websocket-door.ts';
 import { durationMs } from './duration.ts';
 import type { Engine } from './engine/engine.ts';
@@ -343,7 +345,8 @@ class Server implements MillraceServer {
       void this.#webSocketDoor.upgrade(request, socket, head);
       return;
     }
-    socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    const path = JSON.stringify(pathOf(request));
+    refuseUpgrade(socket, problemOf(new MillraceError('not-found', `there is no WebSocket at ${path}`)));
   };
 }
 

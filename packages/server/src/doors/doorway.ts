@@ -7,6 +7,9 @@ import type { Connections } from '../session/connections.ts';
 import type { SessionHost } from '../session/session.ts';
 import { readToken } from './credentials.ts';
 
+/** How long a client may take to close its side, in ms. */
+export const CLOSE_TIMEOUT_MS = 5000;
+
 /** What every door shares: who is let in, and what sessions are made of. */
 export interface Doorway {
   readonly sessions: SessionHost;

@@ -1,4 +1,6 @@
-import { ManualClock, type SseBlock, type SseClient, TestServer } from '@millrace/testkit';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { ManualClock, type SseBlock, type SseClient, TestServer, until } from '@millrace/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 let server: TestServer;
@@ -258,6 +260,31 @@ describe('the event stream', () => {
     await client.until(({ blocks }) => blocks.length > 0, 'the first block');
     clock.advance(22_000);
     await client.ended;
+    await timed.close();
+  });
+
+  // Only its own side was closed: the socket stayed for as long as the client liked.
+  test('[AUTH-5] a stream that ended is let go of although its client does not close', async () => {
+    const clock = new ManualClock();
+    const timed = await TestServer.start({ clock });
+    const shared = createServer();
+    timed.server.attach(shared);
+    await new Promise<void>((resolve) => shared.listen(0, resolve));
+    const { port } = shared.address() as AddressInfo;
+    const tcp = connect({ port, allowHalfOpen: true });
+    let answered = false;
+    tcp.on('data', () => {
+      answered = true;
+    });
+    const token = await timed.token({ clock, ttlMs: 20_000 });
+    tcp.write(`GET /events?topics=a&token=${token} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await until(() => answered, 'the stream');
+    clock.advance(22_000);
+    const connections = () =>
+      new Promise<number>((resolve) => shared.getConnections((_, count) => resolve(count)));
+    await until(async () => (await connections()) === 0, 'the server to let go of the socket');
+    tcp.destroy();
+    shared.close();
     await timed.close();
   });
 });

@@ -7,7 +7,7 @@ import { Session } from '../session/session.ts';
 import type { SessionSocket } from '../session/session-socket.ts';
 import { parseSince } from '../session/since.ts';
 import { sseDialect, sseFullDialect } from './dialects.ts';
-import { admit, type Doorway } from './doorway.ts';
+import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
 import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
 
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
@@ -49,8 +49,10 @@ class SseSocket implements SessionSocket {
 
   resumeReading(): void {}
 
+  /** A client that does not read what was written, or never closes its side, is not waited for. */
   close(): void {
-    this.#tcp.end();
+    this.#tcp.setTimeout(CLOSE_TIMEOUT_MS, () => this.#tcp.destroy());
+    this.#tcp.destroySoon();
   }
 }
 

@@ -16,8 +16,9 @@ import { Session, type SessionOptions } from '../session/session.ts';
 import { parseSince } from '../session/since.ts';
 import { offeredSubprotocols } from './credentials.ts';
 import { bareDialect, decodeJson, decodeMsgpack, jsonDialect, msgpackDialect } from './dialects.ts';
-import { admit, type Doorway } from './doorway.ts';
-import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
+import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
+import { problemOfAny } from './problem.ts';
+import { refuseUpgrade } from './upgrade-refusal.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
 
 /** What a path and its query ask for. */
@@ -29,9 +30,6 @@ interface Request {
   readonly protocol: string;
   readonly since: Since | undefined;
 }
-
-/** How long a client may take to answer a close frame, in ms. */
-const CLOSE_TIMEOUT_MS = 5000;
 
 /** The WebSocket doors: native at `/ws`, bare at `/ws/<topic as path>` and `/`. */
 export class WebSocketDoor {
@@ -88,7 +86,11 @@ export class WebSocketDoor {
         );
       });
     } catch (error) {
-      refuse(socket, error, this.#doorway);
+      const { sessions } = this.#doorway;
+      refuseUpgrade(
+        socket,
+        problemOfAny(error, (cause) => sessions.onError(cause, 'upgrading a connection')),
+      );
     }
   }
 
@@ -158,17 +160,4 @@ function decodeSegmentOfPath(segment: string): string {
       `the path's segment ${JSON.stringify(segment)} is not percent-encoded UTF-8`,
     );
   }
-}
-
-function refuse(socket: Duplex, error: unknown, doorway: Doorway): void {
-  const problem = problemOfAny(error, (cause) => doorway.sessions.onError(cause, 'upgrading a connection'));
-  const body = JSON.stringify(problem);
-  const head = [
-    `HTTP/1.1 ${problem.status} ${problem.title}`,
-    `Content-Type: ${PROBLEM_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-    ...(problem.retryable ? ['Retry-After: 1'] : []),
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
