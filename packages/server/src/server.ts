@@ -90,7 +90,8 @@ const DRAIN_MS = 5000;
 const IDLE_CHECK_MS = 20;
 /** When clients should come back after a planned end, in ms. */
 const RETRY_AFTER_MS = 1000;
-const RECENT_BYTES = 64 * 1024 * 1024;
+/** Memory for recent events: some ten thousand of usual size, which a storm of resuming clients reads. */
+const RECENT_BYTES = 16 * 1024 * 1024;
 const OWN_PATHS = ['/ws', '/events', '/api/v1', '/openapi.json', '/docs', '/livez', '/readyz', '/healthz'];
 
 /** Opens the log and makes a server that is ready to `listen` or `attach`. */

@@ -10,7 +10,7 @@ const PONG = 0xa;
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const start = headerLength(length);
-  const frame = Buffer.allocUnsafeSlow(start + length);
+  const frame = Buffer.allocUnsafe(start + length);
   writeHeader(frame, TEXT, length);
   frame.write(text, start, 'utf8');
   return frame;
@@ -20,18 +20,22 @@ export function binaryFrame(payload: Uint8Array): Buffer {
   return payloadFrame(BINARY, payload);
 }
 
-/** A control frame; its payload has at most 125 bytes. */
-export function pingFrame(payload: Uint8Array): Buffer {
-  return payloadFrame(PING, payload);
+/** A ping that carries a number, in one allocation. */
+export function numberedPingFrame(value: number): Buffer {
+  const frame = Buffer.allocUnsafe(10);
+  writeHeader(frame, PING, 8);
+  frame.writeDoubleBE(value, 2);
+  return frame;
 }
 
+/** A control frame; its payload has at most 125 bytes. */
 export function pongFrame(payload: Uint8Array): Buffer {
   return payloadFrame(PONG, payload);
 }
 
 function payloadFrame(opcode: number, payload: Uint8Array): Buffer {
   const start = headerLength(payload.length);
-  const frame = Buffer.allocUnsafeSlow(start + payload.length);
+  const frame = Buffer.allocUnsafe(start + payload.length);
   writeHeader(frame, opcode, payload.length);
   frame.set(payload, start);
   return frame;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Session } from '../session/session.ts';
 import type { SessionSocket } from '../session/session-socket.ts';
-import { pingFrame, pongFrame } from './frames.ts';
+import { numberedPingFrame, pongFrame } from './frames.ts';
 
 /** Measures what is on its way: after so many bytes a ping is sent, whose pong says that all before it was read. */
 const PING_EVERY_BYTES = 256 * 1024;
@@ -34,6 +34,7 @@ export class WebSocketSocket implements SessionSocket {
   readonly #ws: SessionWebSocket;
   readonly #tcp: DirectSocket;
   readonly #pingEveryBytes: number;
+  readonly #maxQueuedBytes: number;
   #open = true;
   #written = 0;
   #answered = 0;
@@ -42,6 +43,10 @@ export class WebSocketSocket implements SessionSocket {
   #queued = 0;
   /** Of the one write to the kernel that may be under way. */
   #direct = 0;
+  /** Its session does not want to read now. */
+  #held = false;
+  /** It is not read because it does not read. */
+  #choked = false;
   readonly #onTaken: (error?: Error | null) => void;
 
   constructor(ws: SessionWebSocket, tcp: Socket, remoteAddress: string, maxBytesInFlight: number) {
@@ -50,6 +55,8 @@ export class WebSocketSocket implements SessionSocket {
     this.#tcp = tcp as unknown as DirectSocket;
     this.remoteAddress = remoteAddress;
     this.#pingEveryBytes = Math.min(PING_EVERY_BYTES, Math.floor(maxBytesInFlight / 4));
+    // Events alone do not come so far: beyond the bound they are read from the log later.
+    this.#maxQueuedBytes = 2 * maxBytesInFlight;
     this.#onTaken = (error) => {
       this.#queued -= this.#direct;
       this.#direct = 0;
@@ -73,10 +80,8 @@ export class WebSocketSocket implements SessionSocket {
   /** The payload is how much had been written, so that the pong says what was read. */
   ping(): void {
     if (!this.#open) return;
-    const payload = Buffer.allocUnsafe(8);
-    payload.writeDoubleBE(this.#written);
     this.#pinged = this.#written;
-    this.#send(pingFrame(payload));
+    this.#send(numberedPingFrame(this.#written));
   }
 
   /** Nothing is written from now on. */
@@ -85,11 +90,13 @@ export class WebSocketSocket implements SessionSocket {
   }
 
   pauseReading(): void {
+    this.#held = true;
     this.#ws.pause();
   }
 
   resumeReading(): void {
-    this.#ws.resume();
+    this.#held = false;
+    if (!this.#choked) this.#ws.resume();
   }
 
   close(code: number, reason: string): void {
@@ -120,14 +127,26 @@ export class WebSocketSocket implements SessionSocket {
     const { length } = bytes;
     if (this.#queued > 0) {
       this.#queued += length;
-      this.#tcp.write(bytes, () => {
-        this.#queued -= length;
-      });
+      this.#tcp.write(bytes, () => this.#onDrained(length));
+      if (this.#queued > this.#maxQueuedBytes) this.#choke();
       return;
     }
     this.#queued = length;
     this.#direct = length;
     this.#tcp._write(bytes, 'buffer', this.#onTaken);
+  }
+
+  /** Whoever asks on and reads no answers would fill the memory with them: it is not read until it reads ([FLOW-5]). */
+  #choke(): void {
+    this.#choked = true;
+    this.#ws.pause();
+  }
+
+  #onDrained(length: number): void {
+    this.#queued -= length;
+    if (!this.#choked || this.#queued > this.#maxQueuedBytes) return;
+    this.#choked = false;
+    if (!this.#held) this.#ws.resume();
   }
 }
 

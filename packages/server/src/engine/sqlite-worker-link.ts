@@ -22,8 +22,7 @@ export class WorkerLink<Request, Reply> {
     this.#worker = new Worker(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), {
       name,
       workerData,
-      // The conditions under which packages resolve, for one; but how the main program came in is not the thread's.
-      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--input-type')),
+      execArgv: moduleFlags(process.execArgv),
     });
     this.#worker.on('message', (reply: Reply) => this.#waiting.shift()?.resolve(reply));
     this.#worker.on('error', (error) => this.#die(error));
@@ -55,4 +54,27 @@ export class WorkerLink<Request, Reply> {
     this.#waiting = [];
     for (const { reject } of waiting) reject(this.#died);
   }
+}
+
+/** Flags with a value that say how modules are found and read. */
+const MODULE_FLAGS: ReadonlySet<string> = new Set([
+  '--conditions',
+  '-C',
+  '--import',
+  '--experimental-loader',
+  '--loader',
+]);
+
+/**
+ * The flags of this process that are the thread's too: those that say how modules are found, such as the conditions under
+ * which packages resolve. A thread refuses flags of V8, and has an entry of its own.
+ */
+function moduleFlags(flags: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < flags.length; i++) {
+    const [name = '', value] = (flags[i] as string).split('=', 2);
+    if (!MODULE_FLAGS.has(name)) continue;
+    kept.push(name, value ?? flags[++i] ?? '');
+  }
+  return kept;
 }

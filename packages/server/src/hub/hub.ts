@@ -426,7 +426,11 @@ export class Hub implements ReaderHost, SubscriberHost {
   #promote(subscription: Subscription): void {
     if (subscription.state.kind !== 'joining') return;
     const { feed } = subscription.subscriber;
-    this.#promoteIfReached(subscription, subscription.state.read);
+    const { read } = subscription.state;
+    // Of one topic, whatever follows an event that was not read ahead was not read ahead either, also in a log that was
+    // not born when the reader looked. Of several, one may be ahead and another not.
+    if (read instanceof TopicSource) subscription.state = { kind: 'live', read };
+    else this.#promoteIfReached(subscription, read);
     // The audience was made for a subscription that waits.
     if (subscription.state.kind !== 'joining') feed.register(subscription);
   }
