@@ -15,6 +15,7 @@ interface Peer {
   relieved: number;
   heard: number;
   closed: number | undefined;
+  onReceived: () => void;
 }
 
 let http: Server;
@@ -34,9 +35,20 @@ beforeEach(async () => {
   http.on('upgrade', (request, tcp: Socket, head) => {
     doors.handleUpgrade(request, tcp, head, (ws) => {
       const socket = new WebSocketSocket(ws as SessionWebSocket, tcp, '', 1_048_576);
-      const peer: Peer = { socket, tcp, received: [], relieved: 0, heard: 0, closed: undefined };
+      const peer: Peer = {
+        socket,
+        tcp,
+        received: [],
+        relieved: 0,
+        heard: 0,
+        closed: undefined,
+        onReceived: () => {},
+      };
       const session = {
-        receive: (data: Buffer) => void peer.received.push(data.toString()),
+        receive: (data: Buffer) => {
+          peer.received.push(data.toString());
+          peer.onReceived();
+        },
         heard: () => void peer.heard++,
         relieved: () => void peer.relieved++,
         socketClosed: (code: number) => {
@@ -304,7 +316,7 @@ describe('bytes in flight', () => {
     const frame = textFrame('x'.repeat(256 * 1024));
     let written = 0;
     // It knows at which counts it will be asked, and answers each before it is asked.
-    while (peer.tcp.writableLength < 2 * 1024 * 1024) {
+    while (peer.tcp.writableLength < 1024 * 1024) {
       peer.socket.write(frame);
       written += frame.length;
       const payload = Buffer.alloc(8);
@@ -313,7 +325,32 @@ describe('bytes in flight', () => {
       const { relieved } = peer;
       await until(() => peer.relieved > relieved, 'the pong');
     }
-    expect(peer.socket.bytesInFlight).toBeGreaterThanOrEqual(2 * 1024 * 1024);
+    expect(peer.socket.bytesInFlight).toBeGreaterThanOrEqual(1024 * 1024);
+    client.destroy();
+  });
+
+  // Answers went into the memory of the server: 20 MB of bad requests took over a gigabyte.
+  test('[FLOW-5] a client that does not read its answers is not read, until it reads', async () => {
+    const { client, peer } = await raw();
+    const answer = textFrame('x'.repeat(64 * 1024));
+    peer.onReceived = () => peer.socket.write(answer);
+    client.tcp.pause();
+    const asked = 200;
+    for (let i = 0; i < asked; i++) client.tcp.write(clientFrame(OPCODE.text, 'x'.repeat(64 * 1024)));
+    await until(() => peer.tcp.isPaused(), 'the server to stop reading');
+    expect(peer.received.length).toBeLessThan(asked);
+    // The bound, and what was read before it was noticed.
+    expect(peer.tcp.writableLength).toBeLessThan(2 * 1_048_576 + 4 * answer.length);
+    // Its session has its own reasons; they do not add up to reading.
+    peer.socket.pauseReading();
+    peer.socket.resumeReading();
+    expect(peer.tcp.isPaused()).toBe(true);
+    client.tcp.resume();
+    await client.until(
+      ({ frames }) => frames.filter(({ opcode }) => opcode === OPCODE.text).length === asked,
+      'all answers',
+    );
+    expect(peer.received).toHaveLength(asked);
     client.destroy();
   });
 });
