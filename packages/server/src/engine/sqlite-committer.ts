@@ -241,7 +241,7 @@ export class Committer {
     writer.request({ type: 'commit', number, generation, now, writes, sweeps }).then(
       (reply) => this.#answered(commit, reply),
       (error: Error) => {
-        if (writer === this.#writer && this.#state !== 'closed') void this.#recover(error);
+        if (writer === this.#writer) void this.#recover(error);
       },
     );
   }
@@ -308,6 +308,8 @@ export class Committer {
   /** The outcome of what is under way is lost. Says so, then asks the file. */
   async #recover(cause: Error): Promise<void> {
     const closing = this.#state === 'closing';
+    // All that were under way fail together, and the first of them sees to the others.
+    if (this.#state !== 'open' && !closing) return;
     this.#state = 'opening';
     this.#options.onError(cause);
     for (const commit of this.#underWay) {

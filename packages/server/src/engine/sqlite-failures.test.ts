@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ManualClock, until } from '@millrace/testkit';
+import { ManualClock, until, within } from '@millrace/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock, systemTurns } from '../clock.ts';
 import type { AppendResult, Engine, StoredEvent } from './engine.ts';
@@ -177,6 +177,42 @@ describe('a writer thread that dies', () => {
     const reopened = await open();
     expect(await reopened.topics('acme', '*')).toEqual(heads);
     expect(await reopened.readSince('acme', ['*'], 'earliest', ALL)).toEqual(kept);
+  });
+
+  // Each commit under way began a recovery of its own: two writers, and the second undid what the first had stored.
+  test('with two commits under way is replaced by one', async () => {
+    let started = 0;
+    let underWay = 0;
+    let current: WriterLink | undefined;
+    const log = await open({
+      wrapWriter: (writer) => {
+        started++;
+        current = writer;
+        return {
+          request: (request) => {
+            if (request.type === 'commit') underWay++;
+            return writer.request(request).finally(() => {
+              if (request.type === 'commit') underWay--;
+            });
+          },
+          terminate: () => writer.terminate(),
+        };
+      },
+    });
+    let attempts: Promise<readonly AppendResult[]>[] = [];
+    for (let rounds = 1; rounds <= 10; rounds++) {
+      while (underWay < 2) {
+        attempts.push(publish(log, 'task.a', 500, '1'));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await current?.terminate();
+      await until(async () => (await publish(log, 'task.b'))[0]?.status === 'stored', 'the next writer');
+      for (const attempt of attempts) await within(attempt, 'every outcome');
+      attempts = [];
+      expect(started).toBe(1 + rounds);
+    }
+    const heads = await log.topics('acme', '*');
+    expect(await (await open()).topics('acme', '*')).toEqual(heads);
   });
 
   test('and cannot be replaced makes appends fail at once; the engine keeps trying', async () => {
