@@ -14,6 +14,7 @@ export interface FirstAppend {
 
 interface Entry extends FirstAppend {
   readonly key: string;
+  older: Entry | undefined;
   newer: Entry | undefined;
 }
 
@@ -37,7 +38,7 @@ export class IdempotencyWindow {
 
   /** Remembers a new key. Keys come in offset order; their timestamps drive the window. */
   add(key: string, offset: number, seq: number, id: string, timestamp: number): void {
-    const entry: Entry = { key, offset, seq, id, timestamp, newer: undefined };
+    const entry: Entry = { key, offset, seq, id, timestamp, older: this.#newest, newer: undefined };
     this.#entries.set(key, entry);
     if (this.#newest === undefined) this.#oldest = entry;
     else this.#newest.newer = entry;
@@ -47,16 +48,20 @@ export class IdempotencyWindow {
 
   /** Takes back a key whose append was rolled back. */
   remove(key: string): void {
-    // Its entry stays in the list until its turn to be evicted comes.
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
     this.#entries.delete(key);
+    if (entry.older === undefined) this.#oldest = entry.newer;
+    else entry.older.newer = entry.newer;
+    if (entry.newer === undefined) this.#newest = entry.older;
+    else entry.newer.older = entry.older;
   }
 
   #evict(before: number): void {
     while (this.#entries.size > IDEMPOTENCY_WINDOW_KEYS) {
       const oldest = this.#oldest;
       if (oldest === undefined || oldest.timestamp >= before) return;
-      this.#oldest = oldest.newer;
-      if (this.#entries.get(oldest.key) === oldest) this.#entries.delete(oldest.key);
+      this.remove(oldest.key);
     }
   }
 }
