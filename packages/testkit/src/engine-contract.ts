@@ -13,8 +13,7 @@ export type { EngineHarness, HarnessOptions };
 
 /**
  * The contract of `engine.ts`, sentence by sentence, for any engine. `open` gives a fresh, empty engine each time.
- * What a harness cannot do (fail a commit, open again what it stored) it leaves out, and the cases that need it are
- * skipped.
+ * What a harness cannot do (fail a commit, open again what it stored) it leaves out, and the cases that need it too.
  */
 export function describeEngineContract(
   name: string,

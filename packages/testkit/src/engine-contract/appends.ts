@@ -4,12 +4,14 @@ import {
   asStored,
   type ContractSuite,
   dataOf,
+  describeIf,
   ENTITY,
   positionOf,
   Recorder,
   request,
   store,
   storeRange,
+  testIf,
 } from './harness.ts';
 
 export function describeAppends(suite: ContractSuite): void {
@@ -157,7 +159,7 @@ export function describeAppends(suite: ContractSuite): void {
         expect(await store(engine, 't.a', { idempotencyKey: 'k10499' })).toMatchObject({ duplicate: true });
       });
 
-      test.skipIf(!suite.reopens)('still knows the key after a restart', async () => {
+      testIf(suite.reopens)('still knows the key after a restart', async () => {
         const harness = suite.harness();
         const first = await store(harness.engine, 't.a', { idempotencyKey: 'k' });
         await harness.reopen?.();
@@ -245,7 +247,7 @@ export function describeAppends(suite: ContractSuite): void {
         expect(await append(engine, 't.a', both)).toMatchObject({ code: 'fenced' });
       });
 
-      test.skipIf(!suite.reopens)('holds after a restart', async () => {
+      testIf(suite.reopens)('holds after a restart', async () => {
         const harness = suite.harness();
         await store(harness.engine, 't.a', { fence: { name: 'lock', token: 5 } });
         await harness.reopen?.();
@@ -289,7 +291,7 @@ export function describeAppends(suite: ContractSuite): void {
         expect(await append(engine, 't.a', stale)).toMatchObject({ code: 'sealed' });
       });
 
-      test.skipIf(!suite.reopens)('holds after a restart', async () => {
+      testIf(suite.reopens)('holds after a restart', async () => {
         const harness = suite.harness();
         await store(harness.engine, 't.a', { seal: true });
         await harness.reopen?.();
@@ -297,7 +299,7 @@ export function describeAppends(suite: ContractSuite): void {
       });
     });
 
-    describe.skipIf(!suite.failsCommits)('whose commit fails', () => {
+    describeIf(suite.failsCommits)('whose commit fails', () => {
       test('fails as a whole with the outcome, shows nothing to anyone, and the next one works', async () => {
         const harness = suite.harness();
         const { engine } = harness;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ContractSuite, ENTITY, store } from './harness.ts';
+import { type ContractSuite, ENTITY, store, testIf } from './harness.ts';
 
 const STATE = { acked: 1, sent: 2, attempt: 3, nextAt: 4 };
 
@@ -140,7 +140,7 @@ export function describeClaims(suite: ContractSuite): void {
       expect(await engine.consumer(ENTITY, 't.a', 'c')).toBeUndefined();
     });
 
-    test.skipIf(!suite.reopens)('is still there after a restart', async () => {
+    testIf(suite.reopens)('is still there after a restart', async () => {
       const harness = suite.harness();
       await store(harness.engine, 't.a');
       await harness.engine.setConsumer(ENTITY, 't.a', 'c', 0, STATE);

@@ -8,6 +8,7 @@ import type {
   Retention,
   StoredEvent,
 } from '@millrace/server';
+import { describe, test } from 'vitest';
 import type { ManualClock } from '../manual-clock.ts';
 import { until } from '../until.ts';
 
@@ -44,6 +45,15 @@ export interface ContractSuite {
   open(options: HarnessOptions): Promise<EngineHarness>;
   readonly failsCommits: boolean;
   readonly reopens: boolean;
+}
+
+/** Registers a case only for engines that can do what it takes: the others have nothing to skip. */
+export function testIf(able: boolean): (title: string, run: () => Promise<void>) => void {
+  return able ? test : () => {};
+}
+
+export function describeIf(able: boolean): (title: string, register: () => void) => void {
+  return able ? describe : () => {};
 }
 
 export type Stored = Extract<AppendResult, { status: 'stored' }>;
