@@ -24,7 +24,6 @@ const token = await signToken({
 });
 console.log(JSON.stringify({ port, token }));
 process.stdin.resume();
-process.stdin.on('end', async () => {
-  await server.close();
-  process.exit(0);
+process.stdin.on('end', () => {
+  void server.close().then(() => process.exit(0));
 });
