@@ -65,8 +65,9 @@ export interface MillraceServer {
   /** Listens by itself, on `server.host` and `server.port`. Rejects when the port is taken. */
   listen(): Promise<Listening>;
   /**
-   * Serves beside another application on its HTTP server: Millrace's own paths below `prefix` are taken, everything
-   * else goes where it went before. Call it after the application has added its request listener.
+   * Serves beside another application on its HTTP server: Millrace's own paths, or all below `prefix` (`/realtime`), are
+   * taken, everything else goes where it went before. Call it after the application has added its request listener.
+   * Throws a `TypeError` for a prefix that no path could begin with.
    */
   attach(server: HttpServer, options?: { prefix?: string }): void;
   /** Publishes in-process, as the server itself. Rejects with a `MillraceError` when the event is not stored. */
@@ -269,13 +270,17 @@ class Server implements MillraceServer {
   }
 
   attach(server: HttpServer, { prefix = '' }: { prefix?: string } = {}): void {
+    if (prefix !== '' && !/^(\/[^/?#]+)+$/.test(prefix)) {
+      throw new TypeError(`the prefix ${JSON.stringify(prefix)} is no path such as "/realtime"`);
+    }
     const others = server.listeners('request') as ((
       request: IncomingMessage,
       response: ServerResponse,
     ) => void)[];
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (takeOver(request, prefix)) this.#onRequest(request, response);
+      if (prefix !== '' && pathOf(request) === prefix) redirectInto(prefix, request, response);
+      else if (takeOver(request, prefix)) this.#onRequest(request, response);
       else for (const other of others) other.call(server, request, response);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -355,6 +360,12 @@ function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/';
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);
+}
+
+/** The dashboard's page names its files relative to itself, and so must stand in the folder that the prefix is. */
+function redirectInto(prefix: string, request: IncomingMessage, response: ServerResponse): void {
+  const query = (request.url ?? '').slice(prefix.length);
+  response.writeHead(308, { Location: `${prefix}/${query}`, 'Content-Length': 0 }).end();
 }
 
 /** Whether a request to a shared server is ours; then its prefix is taken off. */
