@@ -1,4 +1,5 @@
-export * from './client-message.ts';
+// The checks, which load a schema compiler, are `@millrace/protocol/client-message`: servers need them, clients do not.
+export type * from './client-message.ts';
 export * from './codes.ts';
 export * from './cursor.ts';
 export * from './event.ts';

@@ -2,7 +2,6 @@ import {
   type ClientMessage,
   CODE_TABLE,
   type CodeName,
-  checkClientMessage,
   findPatternProblem,
   formatPosition,
   type Limits,
@@ -13,6 +12,7 @@ import {
   type ServerMessage,
   type SubscribeMessage,
 } from '@millrace/protocol';
+import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Clock } from '../clock.ts';

@@ -1,4 +1,5 @@
-import { describeShapeErrors, MillraceError } from '@millrace/protocol';
+import { MillraceError } from '@millrace/protocol';
+import { describeShapeErrors } from '@millrace/protocol/client-message';
 import type { FastifySchemaCompiler } from 'fastify';
 import type Type from 'typebox';
 import { Compile } from 'typebox/compile';

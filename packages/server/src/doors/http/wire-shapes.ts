@@ -1,10 +1,5 @@
-import {
-  EventFields,
-  MAX_PUBLISH_BATCH,
-  type MillraceEvent,
-  PRIORITIES,
-  type PublishResult,
-} from '@millrace/protocol';
+import { MAX_PUBLISH_BATCH, type MillraceEvent, PRIORITIES, type PublishResult } from '@millrace/protocol';
+import { EventFields } from '@millrace/protocol/client-message';
 import Type from 'typebox';
 import type { Problem } from '../problem.ts';
 
