@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Role } from '@millrace/protocol';
 import {
   type Config,
+  ConfigError,
   FIRST_START_KEY_FILE,
   type SignTokenOptions,
   signingKeyOf,
@@ -40,7 +41,9 @@ export function findLocalKey(config: Config): string | undefined {
 
 /** Signs with the key that `serve` uses with this configuration; makes the first start's key when there is none yet. */
 export async function signLocalToken(config: Config, claims: LocalTokenClaims): Promise<string> {
-  const key = await signingKeyOf(config);
+  const key = await signingKeyOf(config).catch((cause: Error) => {
+    throw cause instanceof ConfigError ? cause : new CliError(cause.message, EXIT.failed, { cause });
+  });
   if (key === undefined) {
     throw new CliError(
       'this server checks tokens of somebody else: its configuration has no auth.secret to sign with; ask the issuer for a token',

@@ -20,6 +20,7 @@ test.for([
   [{ last: 1 }, ['task.a', 'task.*'], 'a pattern such as "task.*"'],
   [{ since: '10m' }, ['*'], 'a pattern such as "*"'],
   [{ since: '2026-99-99' }, ['task.a'], 'is not a time'],
+  [{ since: 'yesterday' }, ['task.a'], '--since "yesterday" cannot be read; write earliest'],
 ] as const)('%j for %j is refused: %s', ([options, topics, problem]) => {
   expect(() => readSince(options, topics, now)).toThrow(problem);
 });

@@ -1,4 +1,4 @@
-import { hasWildcard, type Since } from '@millrace/protocol';
+import { hasWildcard, parseCursor, parsePosition, type Since } from '@millrace/protocol';
 import { parseDuration } from '@millrace/server/config';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
@@ -40,5 +40,10 @@ function readText(since: string | undefined, now: number): Since | undefined {
       throw new CliError(`"${since}" is not a time; write 2026-11-20T12:00:00Z`, EXIT.usage);
     return { time: new Date(time).toISOString() };
   }
-  return since;
+  if (since === 'earliest' || parsePosition(since) !== undefined || parseCursor(since) !== undefined)
+    return since;
+  throw new CliError(
+    `--since "${since}" cannot be read; write earliest, a position or cursor that you were given, 2026-11-20T12:00:00Z, or how long ago, such as 10m`,
+    EXIT.usage,
+  );
 }

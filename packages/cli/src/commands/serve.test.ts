@@ -92,6 +92,19 @@ test('says in one line that the data folder is in use', async () => {
   expect(stderr).toMatch(/^millrace: .*data folder.*in use by another process.*\n$/);
 });
 
+test('says in one line which file it cannot read, and which folder it cannot use', async () => {
+  const file = join(cwd, 'no.pem');
+  const tls = await start(['serve', '--port', '0', '--tls-cert', file, '--tls-key', file]).finished;
+  expect(tls.stderr).toMatch(/^millrace: the certificate or its key cannot be read: .*no\.pem.*\n$/);
+  expect(tls.code).toBe(2);
+  writeFileSync(file, '');
+  for (const command of ['serve --port 0', 'token --role admin']) {
+    const { code, stderr } = await start([...command.split(' '), '--data', file]).finished;
+    expect(stderr).toMatch(/^millrace: the data folder .*no\.pem cannot be used: .*\n$/);
+    expect(code).toBe(1);
+  }
+});
+
 test('refuses a key that is none, as part of the configuration', async () => {
   writeFileSync(
     join(cwd, 'millrace.config.json'),

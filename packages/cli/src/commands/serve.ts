@@ -39,7 +39,12 @@ function explainOpen(error: unknown): unknown {
 }
 
 function explainListen(error: unknown, { server }: Config): CliError {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code, message, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'open') {
+    return new CliError(`the certificate or its key cannot be read: ${message}`, EXIT.usage, {
+      cause: error,
+    });
+  }
   const place = `${server.host}:${server.port}`;
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: `${place} is in use by another process; stop it, or choose another --port`,

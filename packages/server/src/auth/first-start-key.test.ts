@@ -59,6 +59,11 @@ describe('firstStartKey', () => {
     },
   );
 
+  test('says which data folder cannot be used, and why', async () => {
+    await writeFile(folder, '');
+    await expect(firstStartKey(folder)).rejects.toThrow(`the data folder ${folder} cannot be used: EEXIST`);
+  });
+
   test('refuses a link', async () => {
     await firstStartKey(folder);
     const elsewhere = join(root, 'elsewhere');

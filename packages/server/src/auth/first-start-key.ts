@@ -61,7 +61,9 @@ async function createSecret(path: string): Promise<void> {
  */
 export async function firstStartKey(dataFolder: string): Promise<SecretKey> {
   const path = join(dataFolder, FIRST_START_KEY_FILE);
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 }).catch((cause: Error) => {
+    throw new Error(`the data folder ${dataFolder} cannot be used: ${cause.message}`, { cause });
+  });
   let secret = await readSecret(path);
   if (secret === undefined) {
     await createSecret(path);
