@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Client } from '@millrace/client';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CliError, describeFailure } from '../cli-error.ts';
 import {
   type ConnectionFlags,
@@ -126,11 +126,10 @@ export function addRun(program: Command): void {
       'the topic, which is sealed at the end; tool.<execution id> when not given',
       topic,
     )
-    .option(
-      '--flush-timeout <duration>',
-      'how long to wait at the end until everything is stored',
-      duration,
-      60_000,
+    .addOption(
+      new Option('--flush-timeout <duration>', 'how long to wait at the end until everything is stored')
+        .argParser(duration)
+        .default(60_000, '1m'),
     )
     .option(
       '--best-effort',

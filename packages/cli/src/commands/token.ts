@@ -1,6 +1,6 @@
 import { isRole, ROLES, type Role } from '@millrace/protocol';
 import { loadConfig } from '@millrace/server/config';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { signLocalToken, userName } from '../local-token.ts';
 import { duration, list } from '../option-values.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
@@ -47,7 +47,9 @@ export function addToken(program: Command): void {
     .requiredOption('--role <role>', `role, several times or with commas: ${ROLES.join(', ')}`, roles)
     .option('--entity <entity>', 'the entity (tenant) it is for; "default" when not given')
     .option('--sub <user>', 'the user it is for', userName())
-    .option('--ttl <duration>', 'how long it is valid', duration, 3_600_000)
+    .addOption(
+      new Option('--ttl <duration>', 'how long it is valid').argParser(duration).default(3_600_000, '1h'),
+    )
     .option('--subscribe <pattern>', 'narrow what it may read; several times or with commas', list)
     .option('--publish <pattern>', 'narrow what it may publish; several times or with commas', list)
     .option('--data <folder>', 'the data folder of the server')
