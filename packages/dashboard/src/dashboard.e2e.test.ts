@@ -223,6 +223,7 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
     await poll(count).toBe(1);
     await server.kill();
     await page.locator('.connection-banner').waitFor({ timeout: DEADLINE });
+    expect(await page.locator('[data-sonner-toast]').count()).toBe(0);
     await startServer();
     await page.locator('[data-connection=connected]').waitFor({ timeout: DEADLINE });
     await page.locator('.connection-banner').waitFor({ state: 'detached', timeout: DEADLINE });

@@ -45,7 +45,7 @@ export function SignIn({ refusal, onSignIn }: SignInProps): ReactNode {
         </button>
         <p className="sign-in-hint">
           Open the link that the server prints when it starts, or make a token:
-          <code className="mono">millrace token --role admin</code>
+          <code className="mono">npx millrace token --role admin</code>
         </p>
       </form>
     </main>

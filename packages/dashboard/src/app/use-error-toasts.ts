@@ -9,7 +9,10 @@ export function useErrorToasts(): void {
   useEffect(
     () =>
       client.on('error', (error) => {
-        if (client.state === 'connected') toast.error(error.message, { id: `error:${error.code}` });
+        // What ends the connection is told just before the state that the banner shows.
+        queueMicrotask(() => {
+          if (client.state === 'connected') toast.error(error.message, { id: `error:${error.code}` });
+        });
       }),
     [client],
   );

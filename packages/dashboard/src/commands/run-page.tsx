@@ -112,5 +112,6 @@ function OutputNotice({ log }: { log: RunLog }): ReactNode {
     );
   }
   if (feed.phase === 'opening') return <Notice title="Reading the output …" role="status" />;
-  return <Notice title={run.outcome.kind === 'running' ? 'No output yet' : 'No output'} />;
+  if (run.outcome.kind !== 'running') return <Notice title="No output" />;
+  return <Notice title="No output yet">It appears here as soon as the command writes some.</Notice>;
 }
