@@ -1,5 +1,6 @@
-// Millrace beside a Fastify application, on one port: `node --conditions=source examples/embed-fastify/app.ts`
+// Millrace beside a Fastify application, on one port: `npx node --conditions=source examples/embed-fastify/app.ts`
 
+import { join } from 'node:path';
 import { createServer as createMillrace, signToken, systemClock } from '@millrace/server';
 import { fastify } from 'fastify';
 
@@ -38,6 +39,6 @@ export async function startApp({ port, directory, secret }: AppOptions) {
 
 if (import.meta.main) {
   const secret = process.env.APP_SECRET ?? 'only for trying it out: 32 characters';
-  await startApp({ port: 3002, directory: '.millrace', secret });
+  await startApp({ port: 3002, directory: join(import.meta.dirname, '.millrace'), secret });
   console.log('http://localhost:3002/hello is yours, http://localhost:3002/docs is Millrace');
 }

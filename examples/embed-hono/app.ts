@@ -1,7 +1,8 @@
-// Millrace beside a Hono application, on one port: `node --conditions=source examples/embed-hono/app.ts`
+// Millrace beside a Hono application, on one port: `npx node --conditions=source examples/embed-hono/app.ts`
 
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import { createServer as createMillrace, signToken, systemClock } from '@millrace/server';
 import { Hono } from 'hono';
@@ -48,6 +49,6 @@ export async function startApp({ port, directory, secret }: AppOptions) {
 
 if (import.meta.main) {
   const secret = process.env.APP_SECRET ?? 'only for trying it out: 32 characters';
-  await startApp({ port: 3002, directory: '.millrace', secret });
+  await startApp({ port: 3002, directory: join(import.meta.dirname, '.millrace'), secret });
   console.log('http://localhost:3002/hello is yours, http://localhost:3002/docs is Millrace');
 }
