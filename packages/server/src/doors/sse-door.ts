@@ -80,7 +80,10 @@ export class SseDoor {
       const { searchParams } = new URL(request.url ?? '/', 'http://millrace');
       const identity = await admit(this.#doorway, request, searchParams);
       if (identity === undefined) {
-        throw new MillraceError('unauthorized', 'send a token: an Authorization header, or ?token=');
+        throw new MillraceError(
+          'unauthorized',
+          'send a token: the header "Authorization: Bearer <token>", or ?token=',
+        );
       }
       const selection = readSelection(searchParams, identity, this.#doorway.sessions.limits.maxSubscriptions);
       const lastEventId = request.headers['last-event-id'];

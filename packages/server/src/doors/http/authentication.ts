@@ -31,7 +31,10 @@ async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<
   const { token: fromQuery } = request.query as { readonly token?: string };
   const token = readBearer(request.raw) ?? fromQuery;
   if (token === undefined) {
-    throw new MillraceError('unauthorized', 'send a token: an Authorization header, or ?token=');
+    throw new MillraceError(
+      'unauthorized',
+      'send a token: the header "Authorization: Bearer <token>", or ?token=',
+    );
   }
   return doorway.authenticator.authenticate(token);
 }

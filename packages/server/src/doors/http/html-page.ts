@@ -39,7 +39,7 @@ td:first-child{white-space:nowrap}
 td ul{margin:.2rem 0;padding-left:1.1rem}
 .notice{max-width:38rem;margin:15vh auto;padding:0 1.5rem}
 .skip{position:absolute;left:-999rem}.skip:focus{left:1rem;top:1rem}
-@media(max-width:60rem){.page{display:block}nav{position:static;max-height:none;margin-bottom:2rem}}
+@media(max-width:60rem){.page{display:block}nav{position:static;max-height:11rem;margin-bottom:2rem;border:1px solid var(--line);border-radius:8px;padding:0 1rem}}
 @media print{nav{display:none}.page{display:block}}
 `;
 
