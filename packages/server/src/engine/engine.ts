@@ -209,12 +209,19 @@ export type ReadResult =
       /** Events that follow this page, up to the head. */
       readonly behind: number;
       readonly head: Position;
+      /**
+       * What this topic has at or before it lies at or before `position`, or in a former life of the topic: offsets of
+       * different epochs cannot be compared.
+       */
+      readonly seq: number;
       readonly sealed: boolean;
     }
   | {
       readonly ok: false;
       readonly reason: RecoveryFailure;
       readonly head: Position;
+      /** The same for `head`. */
+      readonly seq: number;
       readonly sealed: boolean;
     };
 

@@ -117,23 +117,25 @@ class MemoryEngine implements Engine {
     this.#assertOpen();
     const state = this.#ledger.topic(entity, topic);
     const head = this.#ledger.position(entity, topic);
+    const seq = this.#ledger.entity(entity)?.lastSeq ?? 0;
     const sealed = state?.sealed ?? false;
     if ('after' in from) {
       const since = this.#ledger.since(entity, topic, from.after);
-      if (!since.ok) return { ok: false, reason: since.reason, head, sealed };
+      if (!since.ok) return { ok: false, reason: since.reason, head, seq, sealed };
       // A position of a topic that does not exist stays good until it does, however much happens before.
-      if (state === undefined) return { ok: true, events: [], position: from.after, behind: 0, head, sealed };
+      if (state === undefined)
+        return { ok: true, events: [], position: from.after, behind: 0, head, seq, sealed };
       const last =
         since.after >= state.firstOffset ? ringOf(state).at(since.after - state.firstOffset) : undefined;
       if (from.id !== undefined && last !== undefined && last.id !== from.id) {
-        return { ok: false, reason: 'epoch', head, sealed };
+        return { ok: false, reason: 'epoch', head, seq, sealed };
       }
-      return page(state, since.after + 1 - state.firstOffset, limit, head);
+      return page(state, since.after + 1 - state.firstOffset, limit, { head, seq });
     }
-    if (state === undefined) return { ok: true, events: [], position: head, behind: 0, head, sealed };
+    if (state === undefined) return { ok: true, events: [], position: head, behind: 0, head, seq, sealed };
     const ring = ringOf(state);
-    if ('last' in from) return page(state, Math.max(0, ring.length - from.last), limit, head);
-    return page(state, 'time' in from ? indexAtTime(ring, from.time) : 0, limit, head);
+    if ('last' in from) return page(state, Math.max(0, ring.length - from.last), limit, { head, seq });
+    return page(state, 'time' in from ? indexAtTime(ring, from.time) : 0, limit, { head, seq });
   }
 
   async readSince(
@@ -289,16 +291,23 @@ function ringOf(topic: TopicState<Kept>): EventRing {
   return (topic.own as Kept).ring;
 }
 
-function page(topic: TopicState<Kept>, index: number, limit: ReadLimit, head: Position): ReadResult {
+function page(
+  topic: TopicState<Kept>,
+  index: number,
+  limit: ReadLimit,
+  { head, seq }: { head: Position; seq: number },
+): ReadResult {
   const ring = ringOf(topic);
   const events = pageOf(ring, index, limit);
   const offset = topic.firstOffset + index + events.length - 1;
+  const behind = topic.offset - offset;
   return {
     ok: true,
     events,
     position: { epoch: topic.epoch, offset },
-    behind: topic.offset - offset,
+    behind,
     head,
+    seq: behind === 0 ? seq : (events.at(-1)?.seq ?? 0),
     sealed: topic.sealed,
   };
 }

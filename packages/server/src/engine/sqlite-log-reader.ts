@@ -43,28 +43,30 @@ export class LogReader {
     for (;;) {
       const state = this.#ledger.topic(entity, topic);
       const head = this.#ledger.position(entity, topic);
+      const headSeq = this.#ledger.entity(entity)?.lastSeq ?? 0;
       const sealed = state?.sealed ?? false;
       if ('after' in from) {
         const since = this.#ledger.since(entity, topic, from.after);
-        if (!since.ok) return { ok: false, reason: since.reason, head, sealed };
+        if (!since.ok) return { ok: false, reason: since.reason, head, seq: headSeq, sealed };
         // A position of a topic that does not exist stays good until it does, however much happens before.
         if (state === undefined)
-          return { ok: true, events: [], position: from.after, behind: 0, head, sealed };
+          return { ok: true, events: [], position: from.after, behind: 0, head, seq: headSeq, sealed };
       } else if (state === undefined) {
-        return { ok: true, events: [], position: head, behind: 0, head, sealed };
+        return { ok: true, events: [], position: head, behind: 0, head, seq: headSeq, sealed };
       }
       const start = startOf(from, state);
       const span = spanOf(state);
       const page = await this.#topicPage(span, start, limit);
-      if (page.otherId) return { ok: false, reason: 'epoch', head, sealed };
+      if (page.otherId) return { ok: false, reason: 'epoch', head, seq: headSeq, sealed };
       // Trimmed, deleted or both while it was read: what came may be a part.
       const kept = this.#ledger.topic(entity, topic);
       if (kept !== state || kept.firstOffset > page.after + 1) continue;
       const identity = { entity, topic, epoch: state.epoch };
       const events = page.rows.map((row) => eventOf(row, identity));
       const offset = page.after + events.length;
-      const { epoch } = state;
-      return { ok: true, events, position: { epoch, offset }, behind: span.last - offset, head, sealed };
+      const behind = span.last - offset;
+      const seq = behind === 0 ? headSeq : (events.at(-1)?.seq ?? 0);
+      return { ok: true, events, position: { epoch: state.epoch, offset }, behind, head, seq, sealed };
     }
   }
 

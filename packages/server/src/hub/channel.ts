@@ -1,4 +1,3 @@
-import type { Position } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
 import { Deque } from './deque.ts';
 import type { Dialect } from './dialect.ts';
@@ -27,6 +26,9 @@ export interface Audience {
   readonly patternVersion: number;
 }
 
+/** Where an event stands that was handed out. */
+export type Handed = Pick<StoredEvent, 'epoch' | 'offset' | 'seq'>;
+
 /** One topic of one entity, as long as somebody subscribes to it by name or memory holds events of it. */
 export class Channel implements TopicTrail {
   readonly topic: string;
@@ -36,8 +38,8 @@ export class Channel implements TopicTrail {
   /** Made when an event needs it. */
   audience: Audience | undefined;
   readonly #onUnused: (channel: Channel) => void;
-  #head: Position | undefined;
-  #windowStart: Position | undefined;
+  #head: Handed | undefined;
+  #windowStart: Handed | undefined;
   #window = -1;
 
   constructor(topic: string, onUnused: (channel: Channel) => void) {
@@ -51,11 +53,11 @@ export class Channel implements TopicTrail {
       this.#window = window;
       this.#windowStart = this.#head;
     }
-    this.#head = { epoch: last.epoch, offset: last.offset };
+    this.#head = { epoch: last.epoch, offset: last.offset, seq: last.seq };
   }
 
   /** The last event that was handed out before this window, where any was. */
-  positionBefore(window: number): Position | undefined {
+  positionBefore(window: number): Handed | undefined {
     return this.#window === window ? this.#windowStart : this.#head;
   }
 

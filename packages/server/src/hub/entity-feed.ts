@@ -1,7 +1,7 @@
 import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
 import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../engine/engine.ts';
-import { type Audience, Channel, type Group, resolveAudience, type Waiter } from './channel.ts';
+import { type Audience, Channel, type Group, type Handed, resolveAudience, type Waiter } from './channel.ts';
 import { CursorClock } from './cursor-clock.ts';
 import type { Dialect } from './dialect.ts';
 import type { Flusher } from './flusher.ts';
@@ -87,12 +87,12 @@ export class EntityFeed {
     return this.#window === window ? this.#windowStart : this.cursor.now();
   }
 
-  positionBefore(topic: string, window: number): Position | undefined {
+  positionBefore(topic: string, window: number): Handed | undefined {
     return this.#channels.get(topic)?.positionBefore(window);
   }
 
   /** The last event of the topic that was handed out, where any was. */
-  position(topic: string): Position | undefined {
+  position(topic: string): Handed | undefined {
     return this.#channels.get(topic)?.positionBefore(-2);
   }
 

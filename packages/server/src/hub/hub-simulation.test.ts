@@ -154,6 +154,10 @@ class World {
     }
   }
 
+  async delete(topic: string): Promise<void> {
+    await this.#engine.delete(ENTITY, topic);
+  }
+
   async cursor(): Promise<string> {
     return formatCursor(await this.#engine.cursor(ENTITY));
   }
@@ -344,6 +348,7 @@ class Client {
 
 function startOf(since: string | undefined): Start {
   if (since === undefined) return { kind: 'now' };
+  if (since === 'earliest') return { kind: 'earliest' };
   const position = parsePosition(since);
   if (position !== undefined) return { kind: 'position', position };
   return { kind: 'cursor', cursor: parseCursor(since) ?? {} };
@@ -465,6 +470,35 @@ describe('orders that failed once', () => {
     await world.finish([client]);
     expect(client.lines.filter((line) => line === 'd.a:3')).toHaveLength(1);
   });
+
+  test.each([undefined, 'earliest'])(
+    '[SUB-9] since %s, a topic written anew before the end of its former life was handed out brings nothing of it, and nothing twice',
+    async (since) => {
+      const world = new World();
+      await world.publish('d.a', 1);
+      const follower = new Client(world, DIALECTS[0]!, ['d.a']);
+      await follower.connect();
+      await world.finish([follower]);
+      for (const bus of world.buses) bus.mode = 'hold';
+      await world.publish('d.a', 2);
+      await world.delete('d.a');
+      await world.publish('d.a', 2);
+      const client = new Client(world, DIALECTS[0]!, ['d.a']);
+      client.followed[0]!.since = since;
+      await client.connect();
+      await world.run([client]);
+      for (const bus of world.buses) {
+        bus.mode = 'pass';
+        bus.release();
+      }
+      await world.run([client]);
+      await world.publish('d.a', 1);
+      await world.finish([client, follower]);
+      const before = since === undefined ? [] : ['d.a:1', 'd.a:2'];
+      expect(client.lines).toEqual([...before, 'd.a:3']);
+      expect(follower.lines).toEqual(['d.a:2', 'd.a:3', 'd.a:1', 'd.a:2', 'd.a:3']);
+    },
+  );
 
   test('[FLOW-2] one that lags while it is ahead of live delivery in one engine gets nothing twice', async () => {
     const world = new World();

@@ -8,6 +8,7 @@ import { Flusher } from './flusher.ts';
 import { FrameChain } from './frame-chain.ts';
 import { LogReader, PAGE, type ReaderHost } from './log-reader.ts';
 import { type LogPage, type LogSource, PatternSource, TopicSource } from './log-source.ts';
+import { readByCursor } from './read-by-cursor.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { Selection } from './selection.ts';
@@ -215,10 +216,10 @@ export class Hub implements ReaderHost, SubscriberHost {
     const { feed } = subscription.subscriber;
     if (read instanceof TopicSource) {
       const before = feed.positionBefore(read.topic, window);
-      const later =
-        before === undefined ||
-        (before.epoch === read.position.epoch && before.offset < read.position.offset);
-      return new TopicSource(read.entity, read.topic, later ? read.position : before);
+      if (before === undefined || read.covers(before)) {
+        return new TopicSource(read.entity, read.topic, read.position);
+      }
+      return new TopicSource(read.entity, read.topic, { epoch: before.epoch, offset: before.offset });
     }
     if (!(read instanceof PatternSource)) return read;
     // What it began with may be ahead in one partition and behind in another.
@@ -278,22 +279,14 @@ export class Hub implements ReaderHost, SubscriberHost {
       replayed: first.ok ? first.events.length + first.behind : 0,
       sealed: first.sealed,
     });
-    source.position = first.ok ? first.position : first.head;
+    source.moveTo(first.ok ? first.position : first.head, first.seq);
     reader.proceed({ ok: true, events: [], behind: 0, ...(first.ok && first) }, source.cursorClock());
   }
 
-  async #readFirst(entity: string, topic: string, start: Start): Promise<ReadResult> {
+  #readFirst(entity: string, topic: string, start: Start): Promise<ReadResult> {
     const { engine } = this.#options;
-    if (start.kind !== 'cursor') return engine.read(entity, topic, readFrom(start), PAGE);
-    // The head before the page: events in between are then in the page, never skipped.
-    const { head, sealed } = await engine.read(entity, topic, { last: 0 }, PAGE);
-    const page = await engine.readSince(entity, [topic], start.cursor, PAGE);
-    if (!page.ok) return { ok: false, reason: page.reason, head, sealed };
-    const last = page.events.at(-1);
-    const position = last === undefined ? head : { epoch: last.epoch, offset: last.offset };
-    const { events, behind } = page;
-    const end = last === undefined ? head : { epoch: position.epoch, offset: position.offset + behind };
-    return { ok: true, events, position, behind, head: end, sealed: sealed || last?.sealed === true };
+    if (start.kind === 'cursor') return readByCursor(engine, entity, topic, start.cursor, PAGE);
+    return engine.read(entity, topic, readFrom(start), PAGE);
   }
 
   async #openPatterns(

@@ -1,5 +1,5 @@
 import { type Cursor, formatPosition, type Position, type RecoveryFailure } from '@millrace/protocol';
-import type { Engine, ReadFrom, ReadLimit, StoredEvent } from '../engine/engine.ts';
+import type { Engine, ReadLimit, StoredEvent } from '../engine/engine.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
@@ -41,47 +41,53 @@ export interface LogSource {
 export class TopicSource implements LogSource {
   readonly entity: string;
   readonly topic: string;
-  /** Everything at or before it was read. */
-  position: Position;
-  #from: ReadFrom | undefined;
+  #position: Position;
+  /** What the topic has at or before it was read, or is of a former life; 0 before anything was read. */
+  #seq = 0;
 
-  /** `from` is where the first read begins, when that is not a position. */
-  constructor(entity: string, topic: string, position: Position, from?: ReadFrom) {
+  constructor(entity: string, topic: string, position: Position) {
     this.entity = entity;
     this.topic = topic;
-    this.position = position;
-    this.#from = from;
+    this.#position = position;
+  }
+
+  /** Everything at or before it was read. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  moveTo(position: Position, seq: number): void {
+    this.#position = position;
+    this.#seq = seq;
   }
 
   readRecent(
     feed: EntityFeed,
     maxBytes: number,
   ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
-    if (this.#from !== undefined) return undefined;
-    const page = feed.readTopic(this.topic, this.position, maxBytes);
+    const page = feed.readTopic(this.topic, this.#position, maxBytes);
     const last = page?.entries.at(-1)?.event;
-    if (last !== undefined) this.position = { epoch: last.epoch, offset: last.offset };
+    if (last !== undefined) this.#moveToEvent(last);
     return page;
   }
 
   async read(engine: Engine, limit: ReadLimit): Promise<LogPage> {
-    const result = await engine.read(this.entity, this.topic, this.#from ?? { after: this.position }, limit);
+    const result = await engine.read(this.entity, this.topic, { after: this.#position }, limit);
     if (!result.ok) return { ok: false, reason: result.reason };
-    this.#from = undefined;
-    this.position = result.position;
+    this.moveTo(result.position, result.seq);
     return { ok: true, events: result.events, behind: result.behind };
   }
 
   async skipLost(engine: Engine): Promise<{ from?: number; to?: number; count?: number }> {
-    const before = this.position;
+    const before = this.#position;
     const head = await engine.head(this.entity, this.topic);
     if (head === undefined || head.position.epoch !== before.epoch) {
       // Another log: it is read from its oldest event on, and how much of the old one is missing cannot be known.
       const oldest = await engine.read(this.entity, this.topic, { last: 0 }, { maxEvents: 1 });
-      this.position = head ? { epoch: head.position.epoch, offset: head.firstOffset - 1 } : oldest.head;
+      this.#position = head ? { epoch: head.position.epoch, offset: head.firstOffset - 1 } : oldest.head;
       return {};
     }
-    this.position = { epoch: before.epoch, offset: head.firstOffset - 1 };
+    this.#position = { epoch: before.epoch, offset: head.firstOffset - 1 };
     return {
       from: before.offset + 1,
       to: head.firstOffset - 1,
@@ -91,11 +97,16 @@ export class TopicSource implements LogSource {
 
   passed(events: readonly StoredEvent[]): void {
     const last = events.at(-1);
-    if (last !== undefined) this.position = { epoch: last.epoch, offset: last.offset };
+    if (last !== undefined) this.#moveToEvent(last);
   }
 
-  covers(event: StoredEvent): boolean {
-    return event.epoch === this.position.epoch && event.offset <= this.position.offset;
+  /** Of another life of the topic, the seq tells whether it came before or after. */
+  covers({ epoch, offset, seq }: Pick<StoredEvent, 'epoch' | 'offset' | 'seq'>): boolean {
+    return epoch === this.#position.epoch ? offset <= this.#position.offset : seq <= this.#seq;
+  }
+
+  #moveToEvent({ epoch, offset, seq }: StoredEvent): void {
+    this.moveTo({ epoch, offset }, seq);
   }
 
   cursorAt(_feed: Cursor, { epoch, offset }: StoredEvent): CursorSource {
@@ -103,7 +114,7 @@ export class TopicSource implements LogSource {
   }
 
   cursorClock(): MovingCursor {
-    let at = this.position;
+    let at = this.#position;
     return {
       advance: ({ epoch, offset }) => {
         at = { epoch, offset };

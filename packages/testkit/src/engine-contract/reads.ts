@@ -40,6 +40,26 @@ export function describeReads(suite: ContractSuite): void {
       });
     });
 
+    test('says by a seq what comes before and after it, over the lives of the topic', async () => {
+      const { engine } = suite.harness();
+      const old = await store(engine, 't.a');
+      await engine.delete(ENTITY, 't.a');
+      const unborn = await engine.read(ENTITY, 't.a', { last: 0 }, ALL);
+      const [first, second, third] = await storeRange(engine, 't.a', 1, 3);
+      const page = await engine.read(ENTITY, 't.a', { earliest: true }, { maxEvents: 2 });
+      const head = await engine.read(ENTITY, 't.a', { last: 0 }, ALL);
+      await engine.delete(ENTITY, 't.a');
+      const next = await store(engine, 't.a');
+      for (const [read, before, after] of [
+        [unborn, old, first],
+        [page, second, third],
+        [head, third, next],
+      ] as const) {
+        expect(read.seq).toBeGreaterThanOrEqual(before!.seq);
+        expect(read.seq).toBeLessThan(after!.seq);
+      }
+    });
+
     test('pages by count, and says how many are still behind', async () => {
       const { engine } = suite.harness();
       await storeRange(engine, 't.a', 1, 7);
@@ -102,12 +122,12 @@ export function describeReads(suite: ContractSuite): void {
 
     test('takes a position of another epoch, or beyond the head, for one of another log', async () => {
       const { engine } = suite.harness();
-      const { position } = await store(engine, 't.a');
+      const { position, seq } = await store(engine, 't.a');
       expect(await readAfter(engine, 't.a', { ...position, offset: 2 })).toBe('epoch');
       expect(await readAfter(engine, 't.a', { epoch: 'foreign-1', offset: 0 })).toBe('epoch');
       expect(await readAfter(engine, 't.a', { epoch: 'foreign-1', offset: 1 })).toBe('epoch');
       const failed = await engine.read(ENTITY, 't.a', { after: { epoch: 'x', offset: 1 } }, ALL);
-      expect(failed).toEqual({ ok: false, reason: 'epoch', head: position, sealed: false });
+      expect(failed).toEqual({ ok: false, reason: 'epoch', head: position, seq, sealed: false });
     });
 
     test('takes a position whose event has another id than the reader saw for one of another log', async () => {

@@ -27,7 +27,8 @@ export function describeRetention(suite: ContractSuite): void {
       expect(await readAfter(engine, 't.a', stored[6]!.position)).toEqual(numbers(8, 12));
       expect(await readAfter(engine, 't.a', stored[5]!.position)).toBe('expired');
       const expired = await engine.read(ENTITY, 't.a', { after: stored[0]!.position }, { maxEvents: 1 });
-      expect(expired).toEqual({ ok: false, reason: 'expired', head: stored[11]!.position, sealed: false });
+      const { position: head, seq } = stored[11]!;
+      expect(expired).toEqual({ ok: false, reason: 'expired', head, seq, sealed: false });
       expect(await engine.head(ENTITY, 't.a')).toMatchObject({ bytes: 8, position: { offset: 12 } });
       const page = await engine.read(ENTITY, 't.a', { earliest: true }, { maxEvents: 2 });
       expect(page).toMatchObject({ ok: true, behind: 3, position: { offset: 9 } });

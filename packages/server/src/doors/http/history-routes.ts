@@ -7,6 +7,7 @@ import {
 } from '@millrace/protocol';
 import Type from 'typebox';
 import type { Engine, ReadFrom, ReadLimit, ReadResult, StoredEvent } from '../../engine/engine.ts';
+import { readByCursor } from '../../hub/read-by-cursor.ts';
 import { parseSince } from '../../session/since.ts';
 import { eventJson } from '../event-json.ts';
 import { type Guard, identityOf } from './authentication.ts';
@@ -174,16 +175,8 @@ async function readTopic(
       return engine.read(entity, topic, { earliest: true }, limit);
     case 'position':
       return engine.read(entity, topic, { after: start.position }, limit);
-    case 'cursor': {
-      // The head before the page: what is stored in between is in the page, never skipped.
-      const { head, sealed } = await engine.read(entity, topic, { last: 0 }, limit);
-      const page = await engine.readSince(entity, [topic], start.cursor, limit);
-      if (!page.ok) return { ok: false, reason: page.reason, head, sealed };
-      const { events, behind } = page;
-      const last = events.at(-1);
-      const position = last === undefined ? head : { epoch: last.epoch, offset: last.offset };
-      return { ok: true, events, position, behind, head, sealed: sealed || last?.sealed === true };
-    }
+    case 'cursor':
+      return readByCursor(engine, entity, topic, start.cursor, limit);
     default:
       throw new MillraceError('bad-position', 'since is neither a cursor, a position nor "earliest"');
   }
