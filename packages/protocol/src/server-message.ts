@@ -25,7 +25,10 @@ export interface SubscribedMessage {
   readonly topic: string;
   /** The topic's head now; missing for a pattern. An event at or before it is a replayed one. */
   readonly position?: string;
-  /** The entity's head now: a place from which this and all other subscriptions can be resumed. */
+  /**
+   * The entity's head now: where this subscription stands once its replay has been read. It says nothing of the session's
+   * other subscriptions, which may be behind; what all of them have reached is told by `position`.
+   */
   readonly cursor: string;
   /** Present when `since` was given: whether everything after it follows. */
   readonly recovered?: boolean;
