@@ -100,10 +100,12 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
       teller.watch(next);
       return next;
     },
-    onFailure: (error) =>
+    onFailure(error) {
+      teller.stop();
       complain(
         `${describeFailure(error).message}\nthe command goes on, and is no longer recorded on ${topic}`,
-      ),
+      );
+    },
   });
   say(`recording on ${topic}: ${target.url}/#/tools/${encodeURIComponent(topic)}`);
   try {

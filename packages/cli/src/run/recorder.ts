@@ -154,8 +154,9 @@ export class Recorder {
 
   #fail(error: unknown): void {
     this.#failed = true;
-    this.close();
+    // First why, then the loss of the connection that follows from it.
     this.#options.onFailure(error);
+    this.close();
     for (const entry of this.#waiting) entry.stored.resolve();
   }
 }
