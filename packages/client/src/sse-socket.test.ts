@@ -57,6 +57,28 @@ test('[SSE-2] [REC-4] after a broken stream everything resumes: topics from thei
   expect(pattern).toEqual(['a']);
 });
 
+// Its pings are requests of their own, so they did not notice: the subscription stood still for good.
+test('[SSE-3] a stream on which nothing comes any more, not even comments, is opened anew', async () => {
+  const { platform, client, http, settle } = await startSse();
+  const seen = collect(client.topic('t'));
+  await settle();
+  http.stream.write(`retry: 1000\n\n${fullEvent('c4', 't', 1, 1)}`);
+  await settle();
+  for (let i = 0; i < 10; i++) {
+    await platform.advance(30_000);
+    http.stream.write(': heartbeat\n\n');
+    await settle();
+  }
+  expect(http.streams).toHaveLength(1);
+  await platform.advance(95_000);
+  await settle();
+  expect(http.streams[0]?.aborted).toBe(true);
+  expect(http.stream.url.searchParams.get('since')).toBe('e1:1');
+  http.stream.write(`retry: 1000\n\n${fullEvent('c5', 't', 2, 2)}`);
+  await settle();
+  expect(seen).toEqual([1, 2]);
+});
+
 test.each(['together', 'apart'])('[SSE-2] a gap that comes %s with the first block is told', async (how) => {
   const { client, http, settle } = await startSse();
   const gaps: Gap[] = [];

@@ -1,6 +1,7 @@
 import {
   type DroppedMessage,
   type EventMessage,
+  HEARTBEAT_MS,
   MillraceError,
   type MillraceEvent,
   type RecoveryFailure,
@@ -9,7 +10,7 @@ import {
   type SubscribeMessage,
 } from '@millrace/protocol';
 import { readProblem } from './http-problem.ts';
-import type { Platform } from './platform.ts';
+import type { Platform, Timer } from './platform.ts';
 import type { ServerUrls } from './server-url.ts';
 import { type SseBlock, SseParser } from './sse-parser.ts';
 
@@ -29,6 +30,9 @@ export interface SseStreamHandlers {
 /** Events of one page of `GET /api/v1/topics/{topic}/events`. */
 const MAX_HISTORY = 1000;
 
+/** The server writes a comment at its pace when there is nothing else ([SSE-3]); of three missing the stream is dead. */
+const SILENCE_MS: number = 3 * HEARTBEAT_MS;
+
 /** One subscription as a stream of server-sent events, told as the native protocol tells it. */
 export class SseStream {
   readonly #options: SseStreamOptions;
@@ -39,6 +43,7 @@ export class SseStream {
   /** What came before there was a cursor to answer with. */
   readonly #early: DroppedMessage[] = [];
   #cursor: string | undefined;
+  #silence: Timer | undefined;
 
   constructor(options: SseStreamOptions, handlers: SseStreamHandlers) {
     this.#options = options;
@@ -48,7 +53,17 @@ export class SseStream {
   }
 
   close(): void {
+    this.#silence?.cancel();
     this.#abort.abort();
+  }
+
+  /** A path that takes packets and gives none back (a sleeping laptop, a forgotten NAT entry) ends no stream by itself. */
+  #heard(): void {
+    this.#silence?.cancel();
+    this.#silence = this.#options.platform.after(SILENCE_MS, () => {
+      this.close();
+      this.#handlers.lost(new MillraceError('unavailable', `nothing was heard for ${SILENCE_MS} ms`));
+    });
   }
 
   async #run(): Promise<void> {
@@ -56,6 +71,7 @@ export class SseStream {
       await this.#read();
       throw new MillraceError('unavailable', 'the server ended the event stream');
     } catch (cause) {
+      this.#silence?.cancel();
       if (this.#abort.signal.aborted) return;
       const error =
         cause instanceof MillraceError
@@ -75,6 +91,7 @@ export class SseStream {
     const parser = new SseParser((block) => this.#receive(block));
     const reader = response.body.getReader();
     for (;;) {
+      this.#heard();
       const { done, value } = await reader.read();
       if (this.#abort.signal.aborted || done) return;
       parser.push(value);
