@@ -9,6 +9,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type EventInput, MillraceError, type PublishResult } from '@millrace/protocol';
+import { checkClientMessage } from '@millrace/protocol/client-message';
 import { type Logger, pino } from 'pino';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
@@ -70,7 +71,10 @@ export interface MillraceServer {
    * Throws a `TypeError` for a prefix that no path could begin with.
    */
   attach(server: HttpServer, options?: { prefix?: string }): void;
-  /** Publishes in-process, as the server itself. Rejects with a `MillraceError` when the event is not stored. */
+  /**
+   * Publishes in-process, as the server itself. Rejects with a `MillraceError` when the event is not stored, or breaks a
+   * rule that holds for every publisher: a name with a line break would be two lines of an event stream.
+   */
   publish(topic: string, event: string, data: unknown, options?: PublishOptions): Promise<PublishResult>;
   /**
    * Says goodbye to every client, lets publications under way finish, and lets go of everything. Resolves when nothing
@@ -296,6 +300,7 @@ class Server implements MillraceServer {
     options: PublishOptions = {},
   ): Promise<PublishResult> {
     const { entity = DEFAULT_ENTITY, ...rest } = options;
+    checkClientMessage({ ...rest, type: 'publish', topic, event, data });
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError(`the data of "${event}" cannot be written as JSON`);
     const [outcome] = await this.#parts.publisher.publishInternally(entity, [

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestClient, TestServer } from '@millrace/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PublishOptions } from './server.ts';
 
 let directory: string;
 let millrace: TestServer;
@@ -50,6 +51,19 @@ test('what lies below the prefix is ours, everything else the application’s', 
   expect(await (await socket.opened()).next('welcome')).toMatchObject({ userId: 'tester' });
   socket.close();
 });
+
+test.each([
+  { event: 'a\nid: forged' },
+  { event: '' },
+  { event: 'x', key: '\u0000' },
+  { event: 'x', priority: 'urgent"' },
+])(
+  '[MSG-6] what is published in-process keeps to the rules of all publishers: %j',
+  async ({ event, ...options }) => {
+    const published = millrace.server.publish('a.b', event, 1, options as PublishOptions);
+    await expect(published).rejects.toMatchObject({ code: 'bad-message' });
+  },
+);
 
 test.each(['realtime', '/realtime/', '/', '//', '/a?b'])(
   'a prefix %s that no path begins with throws',
