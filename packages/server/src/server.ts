@@ -35,7 +35,7 @@ import { Hub } from './hub/hub.ts';
 import { Policies } from './policy.ts';
 import { Connections } from './session/connections.ts';
 import { Publisher } from './session/publisher.ts';
-import type { SessionHost } from './session/session.ts';
+import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
 
 export interface ServerOptions extends ConfigInput {
@@ -150,7 +150,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       idleTimeoutMs: durationMs(limits.idleTimeout),
       lifetimeMs: durationMs(limits.sessionLifetime),
     },
-    onClosed: (session, code) => connections.remove(session, code),
+    onClosed: (id, code) => connections.remove(id, code),
     onError,
   };
   const loopback = ['127.0.0.1', 'localhost', '::1'].includes(config.server.host);

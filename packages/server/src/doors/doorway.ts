@@ -4,7 +4,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { OriginCheck } from '../auth/origin-check.ts';
 import type { Connections } from '../session/connections.ts';
-import type { SessionHost } from '../session/session.ts';
+import type { SessionHost } from '../session/session-host.ts';
 import { readToken } from './credentials.ts';
 
 /** How long a client may take to close its side, in ms. */

@@ -54,8 +54,8 @@ export class Connections {
     if (this.#sessions.size > this.counters.peak) this.counters.peak = this.#sessions.size;
   }
 
-  remove(session: Session, code: number): void {
-    if (!this.#sessions.delete(session.id)) return;
+  remove(sessionId: string, code: number): void {
+    if (!this.#sessions.delete(sessionId)) return;
     const { closedByCode } = this.counters;
     closedByCode.set(code, (closedByCode.get(code) ?? 0) + 1);
   }

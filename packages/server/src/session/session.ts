@@ -4,51 +4,27 @@ import {
   type CodeName,
   findPatternProblem,
   formatPosition,
-  type Limits,
   type MessageId,
   MillraceError,
   type PublishMessage,
-  parseFilter,
-  type ServerMessage,
   type SubscribeMessage,
 } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
-import type { Authenticator } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
-import type { Clock } from '../clock.ts';
 import type { Dialect } from '../hub/dialect.ts';
-import type { Hub, Start } from '../hub/hub.ts';
+import type { Start } from '../hub/hub.ts';
 import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
-import type { Publisher } from './publisher.ts';
+import { errorMessage } from './error-message.ts';
+import { Publications } from './publications.ts';
+import { Sequence } from './sequence.ts';
+import type { SessionHost } from './session-host.ts';
 import type { SessionSocket } from './session-socket.ts';
-import { parseSince } from './since.ts';
-import type { Timed, TimingWheel } from './timing-wheel.ts';
+import { readSubscribe } from './subscribe-request.ts';
+import type { Timed } from './timing-wheel.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export type DoorName = 'websocket' | 'bare' | 'sse';
-
-/** Times in ms. */
-export interface SessionTimes {
-  /** From the upgrade to a valid token. */
-  readonly authTimeoutMs: number;
-  readonly heartbeatMs: number;
-  readonly idleTimeoutMs: number;
-  readonly lifetimeMs: number;
-}
-
-/** What all sessions of a server share. */
-export interface SessionHost {
-  readonly hub: Hub;
-  readonly publisher: Publisher;
-  readonly authenticator: Authenticator;
-  readonly clock: Clock;
-  readonly wheel: TimingWheel;
-  readonly limits: Limits;
-  readonly times: SessionTimes;
-  onClosed(session: Session, code: number): void;
-  onError(error: unknown, doing: string): void;
-}
 
 export interface SessionOptions {
   readonly id: string;
@@ -76,16 +52,12 @@ type State =
 /** Messages that may arrive while a token is being checked. */
 const MAX_EARLY = 64;
 
-/** Publications of one session under way beyond which its socket is not read, and below which it is again. */
-const MAX_PUBLISHING = 1024;
-
 /** One connected client, whatever its door: who it is, what it may do, how fast, and how far it has read. */
 export class Session implements Timed {
   readonly id: string;
   readonly door: DoorName;
   /** Milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  received = 0;
   readonly #options: SessionOptions;
   readonly #host: SessionHost;
   #state: State;
@@ -94,11 +66,9 @@ export class Session implements Timed {
   #heardMs: number;
   #lifetimeEndMs: number;
   #verifying = false;
-  #publishing = 0;
-  #paused = false;
-  #onIdle: (() => void) | undefined;
+  readonly #publications: Publications;
   /** Subscribing and unsubscribing happen one after the other. */
-  #control: Promise<void> | undefined;
+  readonly #control: Sequence = new Sequence();
   #toldCursor = '';
 
   constructor(options: SessionOptions, host: SessionHost) {
@@ -111,8 +81,7 @@ export class Session implements Timed {
     this.#heardMs = now;
     this.#lifetimeEndMs = now + host.times.lifetimeMs;
     this.#bucket = undefined;
-    this.#onIdle = undefined;
-    this.#control = undefined;
+    this.#publications = new Publications(host.publisher, options.socket);
     this.#state = { kind: 'authenticating', deadlineMs: now + host.times.authTimeoutMs, early: [] };
     host.wheel.add(this, now + Math.min(host.times.authTimeoutMs, host.times.heartbeatMs));
   }
@@ -181,7 +150,6 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return;
     const now = this.#host.clock.monotonic();
     this.#heardMs = now;
-    this.received++;
     if (this.#state.kind === 'authenticating' && this.#verifying) {
       if (this.#state.early.length < MAX_EARLY) this.#state.early.push([data, isBinary]);
       else this.end('abuse', 'too many messages before authentication');
@@ -216,7 +184,7 @@ export class Session implements Timed {
     const subscriber = this.#subscriber;
     this.#state = { kind: 'closed', code };
     if (subscriber !== undefined) this.#host.hub.detach(subscriber);
-    this.#host.onClosed(this, code);
+    this.#host.onClosed(this.id, code);
   }
 
   /** Closes with a code of the table, after what was written. */
@@ -234,11 +202,7 @@ export class Session implements Timed {
       const { identity, subscriber } = this.#state;
       this.#state = { kind: 'draining', identity, subscriber };
       subscriber.tell({ type: 'closing', code: 'draining', reason, retryAfterMs });
-      if (this.#publishing > 0) {
-        await new Promise<void>((resolve) => {
-          this.#onIdle = resolve;
-        });
-      }
+      await this.#publications.idle();
     }
     this.end('draining', reason);
   }
@@ -386,19 +350,13 @@ export class Session implements Timed {
     }
   }
 
-  /** Runs after the control messages before it; without any, at once. */
   #inOrder(id: MessageId | undefined, action: () => Promise<void> | void): void {
-    const run = async (): Promise<void> => {
+    this.#control.run(async () => {
       try {
         await action();
       } catch (error) {
         this.#fail(id, error);
       }
-    };
-    const mine = this.#control === undefined ? run() : this.#control.then(run);
-    this.#control = mine;
-    void mine.then(() => {
-      if (this.#control === mine) this.#control = undefined;
     });
   }
 
@@ -435,12 +393,8 @@ export class Session implements Timed {
   }
 
   async #subscribe(message: SubscribeMessage): Promise<void> {
-    const names = message.topics ?? (message.topic === undefined ? [] : [message.topic]);
-    if (names.length === 0)
-      throw new MillraceError('bad-message', 'subscribe: "/topic" or "/topics" is missing');
-    refuseReserved(message);
-    const start = parseSince(message.since);
-    for (const name of names) {
+    const { topics, start } = readSubscribe(message);
+    for (const name of topics) {
       try {
         await this.#subscribeOne(name, start, message.id);
       } catch (error) {
@@ -487,35 +441,16 @@ export class Session implements Timed {
   #publish(message: PublishMessage): void {
     const { identity } = this;
     if (identity === undefined) return;
-    const { data } = message;
-    const encoded = { ...message, data: JSON.stringify(data) } as unknown as Parameters<
-      Publisher['publish']
-    >[1][number];
-    if (++this.#publishing >= MAX_PUBLISHING && !this.#paused) {
-      this.#paused = true;
-      this.#options.socket.pauseReading();
-    }
-    void this.#host.publisher.publish(identity, [encoded]).then(
-      ([outcome]) => {
-        if (outcome instanceof MillraceError) this.#fail(message.id, outcome);
-        else if (message.id !== undefined)
-          this.#subscriber?.tell({ type: 'ok', id: message.id, result: outcome });
-        this.#published();
+    const { id } = message;
+    this.#publications.publish(
+      identity,
+      message,
+      (outcome) => {
+        if (outcome instanceof MillraceError) this.#fail(id, outcome);
+        else if (id !== undefined) this.#subscriber?.tell({ type: 'ok', id, result: outcome });
       },
-      (error: unknown) => {
-        this.#fail(message.id, error);
-        this.#published();
-      },
+      (error) => this.#fail(id, error),
     );
-  }
-
-  #published(): void {
-    this.#publishing--;
-    if (this.#paused && this.#publishing < MAX_PUBLISHING / 2) {
-      this.#paused = false;
-      this.#options.socket.resumeReading();
-    }
-    if (this.#publishing === 0) this.#onIdle?.();
   }
 
   #fail(id: MessageId | undefined, error: unknown, details?: Record<string, unknown>): void {
@@ -525,16 +460,7 @@ export class Session implements Timed {
       this.#host.onError(error, 'handling a message');
       known = new MillraceError('internal', 'the server failed; its log has the cause');
     }
-    const allDetails = { ...details, ...known.details };
-    const message: ServerMessage = {
-      type: 'error',
-      ...(id !== undefined && { id }),
-      code: known.code,
-      message: known.message,
-      retryable: known.retryable,
-      timestamp: new Date(this.#host.clock.now()).toISOString(),
-      ...(Object.keys(allDetails).length > 0 && { details: allDetails }),
-    };
+    const message = errorMessage(known, { id, atMs: this.#host.clock.now(), ...(details && { details }) });
     if (this.#subscriber !== undefined) {
       this.#subscriber.tell(message);
       return;
@@ -561,13 +487,4 @@ class Reminder implements Timed {
 /** The id to repeat in the answer, even when the message turns out to be wrong otherwise. */
 function idOf({ id }: Record<string, unknown>): MessageId | undefined {
   return typeof id === 'string' || typeof id === 'number' ? id : undefined;
-}
-
-function refuseReserved(message: SubscribeMessage): void {
-  if (message.filter !== undefined) parseFilter(message.filter);
-  for (const option of ['filter', 'consumer', 'batch', 'slow'] as const) {
-    if (message[option] !== undefined) {
-      throw new MillraceError('not-supported', `subscribe: this server does not offer "${option}"`);
-    }
-  }
 }

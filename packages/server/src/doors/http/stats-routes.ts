@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import type { Connections } from '../../session/connections.ts';
-import type { SessionHost } from '../../session/session.ts';
+import type { SessionHost } from '../../session/session-host.ts';
 import { type Guard, identityOf } from './authentication.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { guardedAnswers, SECURED } from './route-docs.ts';
