@@ -29,6 +29,17 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
+// The data folder stayed locked by the engine that had been opened for it.
+test.each([{ cors: { origins: ['https://App.example.com'] } }, { server: { publicUrl: 'https://' } }])(
+  'a server that cannot be made of its configuration, %j, leaves its data folder free',
+  async (wrong) => {
+    const data = await mkdtemp(join(tmpdir(), 'millrace-misconfigured-'));
+    await expect(TestServer.start({ ...wrong, directory: data })).rejects.toThrow();
+    await (await TestServer.start({ directory: data })).close();
+    await rm(data, { recursive: true });
+  },
+);
+
 // Its page loads `./app.js`, which from `/realtime` is a file of the application.
 test('the prefix itself leads to the dashboard, whose files stand below it', async () => {
   const asked = await fetch(`${origin}/realtime?a=1`, { redirect: 'manual' });

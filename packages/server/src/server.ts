@@ -13,7 +13,7 @@ import { checkClientMessage } from '@millrace/protocol/client-message';
 import { type Logger, pino } from 'pino';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
-import { createOriginCheck } from './auth/origin-check.ts';
+import { createOriginCheck, type OriginCheck } from './auth/origin-check.ts';
 import { authOptionsOf } from './auth-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
@@ -116,6 +116,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const onError = (error: unknown, doing = 'serving'): void =>
     logger.error({ err: error }, `failed while ${doing}`);
   const authenticator = createAuthenticator({ ...(await authOptionsOf(config)), clock });
+  const allowsOrigin = originCheckOf(config);
+  // Last of what the configuration may make fail: an engine that was opened holds its data folder.
   const engine = givenEngine ?? (await openEngines(config, policies, { clock, turns, onError }));
   const { limits } = config;
 
@@ -153,13 +155,11 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     onClosed: (id, code) => connections.remove(id, code),
     onError,
   };
-  const loopback = ['127.0.0.1', 'localhost', '::1'].includes(config.server.host);
-  const publicOrigin = config.server.publicUrl === undefined ? [] : [new URL(config.server.publicUrl).origin];
   const doorway: Mutable<Doorway> = {
     sessions,
     connections,
     authenticator,
-    allowsOrigin: createOriginCheck({ allow: [...config.cors.origins, ...publicOrigin], loopback }),
+    allowsOrigin,
     maxBytesInFlight: limits.maxInFlightBytes,
     maxMessageBytes: limits.maxMessageBytes,
     maxJsonDepth: limits.maxJsonDepth,
@@ -192,6 +192,12 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       if (givenEngine === undefined) await engine.close();
     },
   });
+}
+
+function originCheckOf({ server: { host, publicUrl }, cors }: Config): OriginCheck {
+  const loopback = ['127.0.0.1', 'localhost', '::1'].includes(host);
+  const own = publicUrl === undefined ? [] : [new URL(publicUrl).origin];
+  return createOriginCheck({ allow: [...cors.origins, ...own], loopback });
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
