@@ -1,10 +1,11 @@
 import { type Cursor, MillraceError, type Position, type RecoveryFailure } from '@millrace/protocol';
-import type { Clock, Timer, Turns } from '../clock.ts';
-import type { Engine, Following, ReadFrom, ReadResult } from '../engine/engine.ts';
+import type { Clock, Turns } from '../clock.ts';
+import type { Engine, ReadFrom, ReadResult } from '../engine/engine.ts';
 import { CursorClock, cursorOrigin, cursorReaches, laterCursor } from './cursor-clock.ts';
 import type { Dialect } from './dialect.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
+import { FollowedEntities } from './followed-entities.ts';
 import { FrameChain } from './frame-chain.ts';
 import { LogReader, PAGE, type ReaderHost } from './log-reader.ts';
 import { type LogPage, type LogSource, PatternSource, TopicSource } from './log-source.ts';
@@ -49,18 +50,6 @@ export interface Opened {
   readonly sealed: boolean;
 }
 
-/** How long an entity that nobody follows is still followed, so that its clients come back to a warm memory. */
-const LINGER_MS = 60_000;
-
-/** An entity that is being followed, or about to be. */
-interface Followed {
-  readonly ready: Promise<EntityFeed>;
-  feed: EntityFeed | undefined;
-  following: Following | undefined;
-  subscribers: Set<Subscriber>;
-  lingering: Timer | undefined;
-}
-
 /** Brings every event to the sessions that are to get it, live or from the log. */
 export class Hub implements ReaderHost, SubscriberHost {
   readonly turns: ReadTurns;
@@ -78,8 +67,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscriptions: 0,
   };
   readonly #options: HubOptions;
-  readonly #entities: Map<string, Followed> = new Map();
-  #closed = false;
+  readonly #entities: FollowedEntities;
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -87,17 +75,16 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.turns = new ReadTurns(options);
     this.recent = new RecentEvents(options.maxRecentBytes);
     this.flusher = new Flusher({ ...options, onFlushed: () => this.emptyChain.forget() });
+    this.#entities = new FollowedEntities({
+      engine: options.engine,
+      clock: options.clock,
+      createFeed: (entity, start) => this.#createFeed(entity, start),
+    });
   }
 
   /** Brings a session in; it gets nothing until it subscribes. */
-  async attach(entity: string, dialect: Dialect, sink: Sink): Promise<Subscriber> {
-    const followed = this.#follow(entity);
-    const feed = await followed.ready;
-    const subscriber = new Subscriber(feed, dialect, sink, this);
-    followed.subscribers.add(subscriber);
-    followed.lingering?.cancel();
-    followed.lingering = undefined;
-    return subscriber;
+  attach(entity: string, dialect: Dialect, sink: Sink): Promise<Subscriber> {
+    return this.#entities.join(entity, (feed) => new Subscriber(feed, dialect, sink, this));
   }
 
   detach(subscriber: Subscriber): void {
@@ -106,11 +93,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.counters.subscriptions -= subscriber.subscriptions.length;
     subscriber.subscriptions.length = 0;
     subscriber.close();
-    const { entity } = subscriber.feed;
-    const followed = this.#entities.get(entity);
-    if (followed === undefined) return;
-    followed.subscribers.delete(subscriber);
-    if (followed.subscribers.size === 0 && !this.#closed) this.#linger(entity, followed);
+    this.#entities.leave(subscriber);
   }
 
   /**
@@ -149,17 +132,12 @@ export class Hub implements ReaderHost, SubscriberHost {
   /** Deletes a topic from the log and from memory. */
   async deleteTopic(entity: string, topic: string): Promise<boolean> {
     const deleted = await this.#options.engine.delete(entity, topic);
-    this.#entities.get(entity)?.feed?.forgetTopic(topic);
+    this.#entities.feed(entity)?.forgetTopic(topic);
     return deleted;
   }
 
   close(): void {
-    this.#closed = true;
-    for (const followed of this.#entities.values()) {
-      followed.lingering?.cancel();
-      followed.following?.stop();
-    }
-    this.#entities.clear();
+    this.#entities.close();
   }
 
   // What readers and subscribers ask of the hub.
@@ -361,36 +339,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscription.state = { kind: 'ended' };
   }
 
-  #follow(entity: string): Followed {
-    const known = this.#entities.get(entity);
-    if (known !== undefined) return known;
-    const followed: Followed = {
-      ready: this.#open(entity),
-      feed: undefined,
-      following: undefined,
-      subscribers: new Set(),
-      lingering: undefined,
-    };
-    this.#entities.set(entity, followed);
-    followed.ready.catch(() => this.#entities.delete(entity));
-    return followed;
-  }
-
-  async #open(entity: string): Promise<EntityFeed> {
-    let feed: EntityFeed | undefined;
-    // One engine may deliver while the other is still being joined.
-    const early: (() => void)[] = [];
-    const following = await this.#options.engine.follow(entity, '*', {
-      onEvents: (events) => {
-        if (feed === undefined) early.push(() => feed?.onEvents(events));
-        else feed.onEvents(events);
-      },
-      onGap: (reason, head) => {
-        if (feed === undefined) early.push(() => feed?.restartAt(head));
-        else this.#onGap(entity, reason, head);
-      },
-    });
-    feed = new EntityFeed(entity, following.cursor, {
+  #createFeed(entity: string, start: Cursor): EntityFeed {
+    return new EntityFeed(entity, start, {
       recent: this.recent,
       flusher: this.flusher,
       clock: this.#options.clock,
@@ -400,15 +350,6 @@ export class Hub implements ReaderHost, SubscriberHost {
       },
       onPromoted: (subscription) => this.#promote(subscription),
     });
-    const followed = this.#entities.get(entity);
-    if (followed === undefined || this.#closed) {
-      following.stop();
-      throw new MillraceError('draining', 'the server is shutting down');
-    }
-    followed.following = following;
-    followed.feed = feed;
-    for (const hear of early) hear();
-    return feed;
   }
 
   #oldestMs(topic: string): number {
@@ -426,27 +367,6 @@ export class Hub implements ReaderHost, SubscriberHost {
     else this.#promoteIfReached(subscription, read);
     // The audience was made for a subscription that waits.
     if (subscription.state.kind !== 'joining') feed.register(subscription);
-  }
-
-  #onGap(entity: string, reason: RecoveryFailure, head: Cursor): void {
-    const followed = this.#entities.get(entity);
-    if (followed?.feed === undefined) return;
-    followed.feed.restartAt(head);
-    for (const subscriber of followed.subscribers) {
-      for (const { name, state } of subscriber.subscriptions) {
-        // Those that read from the log find out by themselves.
-        if (state.kind !== 'reading') subscriber.tell({ type: 'dropped', topic: name, reason });
-      }
-    }
-  }
-
-  #linger(entity: string, followed: Followed): void {
-    followed.lingering?.cancel();
-    followed.lingering = this.#options.clock.after(LINGER_MS, () => {
-      if (followed.subscribers.size > 0) return;
-      followed.following?.stop();
-      this.#entities.delete(entity);
-    });
   }
 }
 
