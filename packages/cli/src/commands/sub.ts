@@ -5,14 +5,16 @@ import { addConnectionOptions } from '../connection-options.ts';
 import { formatEvent, wantsColours } from '../event-line.ts';
 import { onceStopped } from '../interruption.ts';
 import { patterns, positiveInteger } from '../option-values.ts';
+import { readOutput } from '../run/read-output.ts';
 import { readSince } from '../since.ts';
 import { complain, say, setQuiet } from '../status.ts';
-import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
+import { exitOnBrokenPipe, writeError, writeOut } from '../stdout.ts';
 
 interface SubFlags extends ConnectionFlags {
   readonly since?: string;
   readonly last?: number;
   readonly json?: true;
+  readonly output?: true;
   readonly untilSealed?: true;
   readonly quiet?: true;
 }
@@ -29,13 +31,28 @@ function watch(subscription: Subscription): void {
 /** Prints one topic's or pattern's events until it ends. The SDK waits while whoever reads us is slow. */
 async function print(
   subscription: Subscription,
-  format: (event: MillraceEvent) => string,
+  write: (event: MillraceEvent) => Promise<void>,
   flags: SubFlags,
 ): Promise<void> {
   for await (const event of subscription) {
-    await writeOut(`${format(event)}\n`);
+    await write(event);
     if (event.sealed && flags.untilSealed) return;
   }
+}
+
+/** How events are written, one after the other. */
+function writerOf(flags: SubFlags): (event: MillraceEvent) => Promise<void> {
+  if (flags.output) return writeOutput;
+  if (flags.json) return (event) => writeOut(`${JSON.stringify(event)}\n`);
+  const colours = wantsColours(process.stdout, process.env);
+  return (event) => writeOut(`${formatEvent(event, colours)}\n`);
+}
+
+/** What a recorded command wrote, to where it wrote it; nothing else. */
+async function writeOutput(event: MillraceEvent): Promise<void> {
+  const piece = readOutput(event);
+  if (piece === undefined) return;
+  await (piece.isStderr ? writeError(piece.bytes) : writeOut(piece.bytes));
 }
 
 function subscribe(client: Client, topic: string, since: Since | undefined): Subscription {
@@ -49,10 +66,7 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
   const since = readSince(flags, topics, Date.now());
   exitOnBrokenPipe();
   const client = await connect(await findTarget(flags, 'observer'));
-  const colours = wantsColours(process.stdout, process.env);
-  const format = flags.json
-    ? (event: MillraceEvent) => JSON.stringify(event)
-    : (event: MillraceEvent) => formatEvent(event, colours);
+  const write = writerOf(flags);
   const teller = createConnectionTeller({
     lost: 'connection lost; trying to come back',
     back: 'connected again',
@@ -64,7 +78,7 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
   };
   onceStopped(stop);
   try {
-    await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), format, flags)));
+    await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), write, flags)));
   } finally {
     stop();
   }
@@ -81,6 +95,10 @@ export function addSub(program: Command): void {
     )
     .option('--last <n>', 'begin with the newest n events of a topic', positiveInteger)
     .option('--json', 'print whole events, as NDJSON')
+    .option(
+      '--output',
+      'print what recorded commands wrote, byte for byte: stdout to stdout, stderr to stderr',
+    )
     .option('--until-sealed', 'end when the topic is sealed; with a pattern, when the first of its topics is')
     .option('-q, --quiet', 'no status on stderr');
   addConnectionOptions(command).action(printAll);
