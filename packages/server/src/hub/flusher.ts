@@ -5,10 +5,11 @@ export interface Flushable {
   flush(): void;
 }
 
-/** The pause after a flush, as a share of how long the flush took: the longer, the fewer writes and the later events. */
-const PAUSE_SHARE = 2 / 3;
+/** A flush and its pause together; a long flush gets a shorter pause, so that its events are not late as well. In ms. */
+const CYCLE_MS = 14;
 
-/** The longest pause between flushes, in ms. */
+/** The shortest pause, as a share of the flush, and the longest, in ms. */
+const MIN_PAUSE_SHARE = 2 / 5;
 const MAX_PAUSE_MS = 20;
 
 /** A flush that is going to last waits for company: for a quarter of what the last one took, at most this, in ms. */
@@ -16,9 +17,9 @@ const MAX_GATHER_MS = 2;
 
 /**
  * Gathers sessions that have something to write and lets each write once a flush. A flush comes in the next turn of
- * the event loop, but after a pause in proportion to how long the last one took: under load flushes take three fifths
- * of a core at most, and events gather into fewer writes. Where there was no pause to gather in, a flush with a large
- * audience waits for the rest of a burst, which would else pay for a second flush. (Earned by the scenarios
+ * the event loop, but after a pause as long as the last flush, somewhat less when that was long: under load events then
+ * gather into fewer writes, and the event loop keeps time for others. Where there was no pause to gather in, a flush with
+ * a large audience waits for the rest of a burst, which would else pay for a second flush. (Earned by the scenarios
  * "fan-out-even" and "fan-out-bursts" of `npm run bench`.)
  */
 export class Flusher {
@@ -64,7 +65,11 @@ export class Flusher {
     this.#onFlushed();
     const end = this.#clock.monotonic();
     const lasted = end - start;
-    this.#notBefore = end + Math.min(lasted * PAUSE_SHARE, MAX_PAUSE_MS);
+    this.#notBefore = end + pauseAfter(lasted);
     this.#gatherMs = Math.min(lasted / 4, MAX_GATHER_MS);
   };
+}
+
+function pauseAfter(flushMs: number): number {
+  return Math.min(flushMs, Math.max(CYCLE_MS - flushMs, flushMs * MIN_PAUSE_SHARE), MAX_PAUSE_MS);
 }
