@@ -12,6 +12,8 @@ export function startNodeServer(
     profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
   const command = cores.forServer(process.execPath, [
     '--conditions=source',
+    // As the command `millrace` starts itself; it is fair to all.
+    '--max-semi-space-size=8',
     ...profiling,
     join(import.meta.dirname, file),
     ...args,
