@@ -121,7 +121,7 @@ export class WebSocketSocket implements SessionSocket {
   /**
    * The kernel nearly always takes a write at once; then the queue, callbacks and ticks of a stream would be a tenth of what
    * a delivery costs. While it has taken everything, bytes go past the stream; once it is full, the stream queues as
-   * usual, and libuv keeps both kinds in one order. (Earned by the scenario "fan-out 20/s" of `npm run bench`.)
+   * usual, and libuv keeps both kinds in one order. (Earned by the scenario "fan-out-20" of `npm run bench`.)
    */
   #send(bytes: Buffer): void {
     const { length } = bytes;

@@ -3,7 +3,7 @@
  *
  * Sessions that got the same chunks in the same order stand at the same link, so that giving a chunk to a thousand
  * sessions is a thousand pointer writes, and the bytes of a flush are joined once for all of them, whichever topics
- * they came from. (Earned by the scenario "65 topics" of `npm run bench`.)
+ * they came from. (Earned by the scenario "many-topics" of `npm run bench`.)
  */
 export class FrameChain {
   readonly parent: FrameChain | undefined;
