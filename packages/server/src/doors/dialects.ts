@@ -2,31 +2,107 @@ import { isUtf8 } from 'node:buffer';
 import { checkObject, MillraceError, parseJsonObject, type ServerMessage } from '@millrace/protocol';
 import { Packr } from 'msgpackr';
 import type { StoredEvent } from '../engine/engine.ts';
-import type { CursorSource, Dialect } from '../hub/dialect.ts';
+import type { CursorSource, Dialect, Payload } from '../hub/dialect.ts';
 import { eventJson, flatEventJson } from './event-json.ts';
 import { binaryFrame, textFrame } from './frames.ts';
 import { readMsgpack } from './msgpack-reader.ts';
 
+/** What a dialect writes: the payloads of its messages. */
+export interface Format {
+  eventPayload(event: StoredEvent, at: CursorSource): Payload;
+  messagePayload(message: ServerMessage): Payload | undefined;
+  batchPayload(events: readonly Payload[]): Payload | undefined;
+}
+
+interface DialectParts {
+  readonly index: number;
+  readonly name: string;
+  readonly carriesCursor: boolean;
+  readonly format: Format;
+  /** Makes a payload of the format ready to be written. */
+  readonly frame: (payload: Payload) => Buffer;
+}
+
+/** A dialect of a format and a framing. */
+export class FormatDialect implements Dialect {
+  readonly index: number;
+  readonly name: string;
+  readonly carriesCursor: boolean;
+  readonly format: Format;
+  readonly frame: (payload: Payload) => Buffer;
+
+  constructor({ index, name, carriesCursor, format, frame }: DialectParts) {
+    this.index = index;
+    this.name = name;
+    this.carriesCursor = carriesCursor;
+    this.format = format;
+    this.frame = frame;
+  }
+
+  encodeEvent(event: StoredEvent, at: CursorSource): Buffer {
+    return this.frame(this.format.eventPayload(event, at));
+  }
+
+  encodeMessage(message: ServerMessage): Buffer | undefined {
+    const payload = this.format.messagePayload(message);
+    return payload === undefined ? undefined : this.frame(payload);
+  }
+
+  eventPayload(event: StoredEvent, at: CursorSource): Payload {
+    return this.format.eventPayload(event, at);
+  }
+
+  batchPayload(events: readonly Payload[]): Payload | undefined {
+    return this.format.batchPayload(events);
+  }
+}
+
+function webSocketFrame(payload: Payload): Buffer {
+  return typeof payload === 'string' ? textFrame(payload) : binaryFrame(payload);
+}
+
 /** The native door's JSON. */
-export const jsonDialect: Dialect = {
+export const jsonDialect: FormatDialect = new FormatDialect({
   index: 0,
   name: 'json',
   carriesCursor: false,
-  encodeEvent: (event) => textFrame(eventJson(event)),
-  encodeMessage: (message) => textFrame(JSON.stringify(message)),
-};
+  format: {
+    eventPayload: (event) => eventJson(event),
+    messagePayload: (message) => JSON.stringify(message),
+    batchPayload: (events) => `{"type":"batch","events":[${events.join(',')}]}`,
+  },
+  frame: webSocketFrame,
+});
 
 // Without records, every message can be read by itself; numbers and strings as any decoder knows them.
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
 
+/** `{type: "batch", events: ` in MessagePack: a map of two, up to its second value. */
+const BATCH_HEAD = Buffer.concat([
+  Buffer.of(0x82),
+  ...['type', 'batch', 'events'].map((key) => packr.pack(key)),
+]);
+
+function listHead(length: number): Buffer {
+  if (length < 16) return Buffer.of(0x90 | length);
+  const head = Buffer.of(0xdd, 0, 0, 0, 0);
+  head.writeUInt32BE(length, 1);
+  return head;
+}
+
 /** The native door's MessagePack: the same shapes. */
-export const msgpackDialect: Dialect = {
+export const msgpackDialect: FormatDialect = new FormatDialect({
   index: 1,
   name: 'msgpack',
   carriesCursor: false,
-  encodeEvent: (event) => binaryFrame(packr.pack(JSON.parse(eventJson(event)))),
-  encodeMessage: (message) => binaryFrame(packr.pack(message)),
-};
+  format: {
+    eventPayload: (event) => packr.pack(JSON.parse(eventJson(event))),
+    messagePayload: (message) => packr.pack(message),
+    // Its event payloads are bytes: it made them.
+    batchPayload: (events) => Buffer.concat([BATCH_HEAD, listHead(events.length), ...(events as Buffer[])]),
+  },
+  frame: webSocketFrame,
+});
 
 /** What a bare client is told although it did not ask: nothing. */
 const BARE_ANSWERS: ReadonlySet<ServerMessage['type']> = new Set([
@@ -39,66 +115,76 @@ const BARE_ANSWERS: ReadonlySet<ServerMessage['type']> = new Set([
 ]);
 
 /** The bare door: flat events, answers, and nothing else. */
-export const bareDialect: Dialect = {
+export const bareDialect: FormatDialect = new FormatDialect({
   index: 2,
   name: 'bare',
   carriesCursor: false,
-  encodeEvent: (event) => textFrame(flatEventJson(event)),
-  encodeMessage: (message) =>
-    BARE_ANSWERS.has(message.type) ? textFrame(JSON.stringify(message)) : undefined,
-};
+  format: {
+    eventPayload: (event) => flatEventJson(event),
+    messagePayload: (message) => (BARE_ANSWERS.has(message.type) ? JSON.stringify(message) : undefined),
+    batchPayload: () => undefined,
+  },
+  frame: webSocketFrame,
+});
 
 /** How long a browser's `EventSource` waits before it comes back, in ms. */
 export const SSE_RETRY_MS = 1000;
 
-function sseBlock(id: string, event: string, data: string): Buffer {
-  return Buffer.from(`id: ${id}\nevent: ${event}\ndata: ${data}\n\n`);
-}
-
 /** An event's name in one line: it may hold no line break, but other characters that a field may. */
-function encodeSseEvent(event: StoredEvent, at: CursorSource, data: string): Buffer {
-  return sseBlock(at.cursorText(), event.event, data);
+function sseEvent(event: StoredEvent, at: CursorSource, data: string): string {
+  return `id: ${at.cursorText()}\nevent: ${event.event}\ndata: ${data}\n\n`;
 }
 
 /** Messages that an SSE client is told, as comments and events of its stream. */
-function encodeSseMessage(message: ServerMessage): Buffer | undefined {
+function sseMessage(message: ServerMessage): string | undefined {
   switch (message.type) {
     case 'subscribed': {
       const gap = message.recovered === false ? `event: gap\ndata: {"reason":"${message.reason}"}\n\n` : '';
       // Until everything was replayed, only what the client came with is a place to resume from.
       const id = message.replayed === 0 ? `id: ${message.cursor}\n` : '';
-      return Buffer.from(`retry: ${SSE_RETRY_MS}\n${id}\n${gap}`);
+      return `retry: ${SSE_RETRY_MS}\n${id}\n${gap}`;
     }
     case 'position':
-      return Buffer.from(`id: ${message.cursor}\n\n`);
+      return `id: ${message.cursor}\n\n`;
     case 'dropped':
-      return Buffer.from(
-        `event: gap\ndata: ${JSON.stringify({ reason: message.reason, topic: message.topic })}\n\n`,
-      );
+      return `event: gap\ndata: ${JSON.stringify({ reason: message.reason, topic: message.topic })}\n\n`;
     case 'closing':
-      return Buffer.from(`retry: ${message.retryAfterMs ?? SSE_RETRY_MS}\n\n`);
+      return `retry: ${message.retryAfterMs ?? SSE_RETRY_MS}\n\n`;
     default:
       return undefined;
   }
 }
 
+/** A block of the stream is its own frame. */
+function sseFrame(block: Payload): Buffer {
+  return typeof block === 'string' ? Buffer.from(block) : block;
+}
+
 /** The SSE door: the data alone. */
-export const sseDialect: Dialect = {
+export const sseDialect: FormatDialect = new FormatDialect({
   index: 3,
   name: 'sse',
   carriesCursor: true,
-  encodeEvent: (event, at) => encodeSseEvent(event, at, event.data),
-  encodeMessage: encodeSseMessage,
-};
+  format: {
+    eventPayload: (event, at) => sseEvent(event, at, event.data),
+    messagePayload: sseMessage,
+    batchPayload: () => undefined,
+  },
+  frame: sseFrame,
+});
 
 /** The SSE door with `format=full`: the whole event as the native door sends it. */
-export const sseFullDialect: Dialect = {
+export const sseFullDialect: FormatDialect = new FormatDialect({
   index: 4,
   name: 'sse-full',
   carriesCursor: true,
-  encodeEvent: (event, at) => encodeSseEvent(event, at, eventJson(event)),
-  encodeMessage: encodeSseMessage,
-};
+  format: {
+    eventPayload: (event, at) => sseEvent(event, at, eventJson(event)),
+    messagePayload: sseMessage,
+    batchPayload: () => undefined,
+  },
+  frame: sseFrame,
+});
 
 /** Reads a text message as one JSON object. Throws a `MillraceError`. */
 export function decodeJson(data: Buffer, isBinary: boolean, maxDepth: number): Record<string, unknown> {

@@ -6,9 +6,15 @@ export interface CursorSource {
   cursorText(): string;
 }
 
+/** One message as a dialect writes it, not framed yet: text, or bytes where the dialect is binary. */
+export type Payload = string | Buffer;
+
 /**
  * How one kind of client wants its bytes: framed, ready to be written. One event is encoded once per dialect and the
  * same bytes go to every session that speaks it, so nothing in them may depend on the session.
+ *
+ * `encodeEvent` is `frame(eventPayload(…))`, and `encodeMessage` likewise. The parts are for what is composed of several payloads and
+ * then framed (and compressed) once: a batch.
  */
 export interface Dialect {
   /** Small and unique; encoded frames are kept in an array by it. */
@@ -22,4 +28,9 @@ export interface Dialect {
   encodeEvent(event: StoredEvent, at: CursorSource): Buffer;
   /** `undefined` where this dialect's clients are not told. */
   encodeMessage(message: ServerMessage): Buffer | undefined;
+  eventPayload(event: StoredEvent, at: CursorSource): Payload;
+  /** Event payloads of this dialect as one `batch` message; `undefined` where its clients get no batches. */
+  batchPayload(events: readonly Payload[]): Payload | undefined;
+  /** The bytes to write for one payload. */
+  frame(payload: Payload): Buffer;
 }

@@ -40,19 +40,23 @@ interface Line {
 }
 
 function dialect(index: number, carriesCursor: boolean): Dialect {
-  const line = (value: Line): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+  const line = (value: Line): string => `${JSON.stringify(value)}\n`;
+  const eventPayload = (event: StoredEvent, at: CursorSource): string =>
+    line({
+      topic: event.topic,
+      epoch: event.epoch,
+      offset: event.offset,
+      ...(carriesCursor && { cursor: at.cursorText() }),
+    });
   return {
     index,
     name: `lines-${index}`,
     carriesCursor,
-    encodeEvent: (event: StoredEvent, at: CursorSource) =>
-      line({
-        topic: event.topic,
-        epoch: event.epoch,
-        offset: event.offset,
-        ...(carriesCursor && { cursor: at.cursorText() }),
-      }),
-    encodeMessage: (message) => line({ message }),
+    encodeEvent: (event, at) => Buffer.from(eventPayload(event, at)),
+    encodeMessage: (message) => Buffer.from(line({ message })),
+    eventPayload,
+    batchPayload: (events) => events.join(''),
+    frame: (payload) => Buffer.from(payload as string),
   };
 }
 
