@@ -93,6 +93,11 @@ export const CODES = {
   'unknown-type': { http: 400, retryable: false, meaning: 'The server knows no message of this type.' },
   'unknown-method': { http: 404, retryable: false, meaning: 'The server knows no such method.' },
   'not-found': { http: 404, retryable: false, meaning: 'There is no such topic, connection or route.' },
+  'method-not-allowed': {
+    http: 405,
+    retryable: false,
+    meaning: 'The path takes other methods; `Allow` lists them.',
+  },
   'not-supported': {
     http: 501,
     retryable: false,

@@ -29,6 +29,7 @@ export const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   presence: LIVE_POLICY,
   bench: LIVE_POLICY,
   tool: { durability: 'durable', retention: { maxAgeMs: 7 * DAY_MS } },
+  audit: { durability: 'durable', retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
   user: { durability: 'durable', retention: { maxAgeMs: HOUR_MS } },
 };
 

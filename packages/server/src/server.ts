@@ -12,7 +12,7 @@ import { type EventInput, MillraceError, type PublishResult } from '@millrace/pr
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import { type Logger, pino } from 'pino';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
-import { DEFAULT_ENTITY } from './auth/identity.ts';
+import { DEFAULT_ENTITY, isReservedEntity } from './auth/identity.ts';
 import { createOriginCheck, type OriginCheck } from './auth/origin-check.ts';
 import { authOptionsOf } from './auth-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
@@ -33,6 +33,7 @@ import { createSqliteEngine } from './engine/sqlite-engine.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
 import { Policies } from './policy.ts';
+import { Audit } from './services/audit.ts';
 import { Connections } from './session/connections.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
@@ -165,9 +166,16 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxJsonDepth: limits.maxJsonDepth,
     draining: false,
   };
+  const audit = new Audit({
+    publisher,
+    engine,
+    log: (entityId, entry) => logger.info({ audit: entry, entityId }, 'audit'),
+    onError,
+  });
   const api = await createHttpApi({
     doorway,
     engine,
+    audit,
     version: VERSION,
     maxBodyBytes: MAX_BODY_BYTES,
     operatorEntity: DEFAULT_ENTITY,
@@ -306,6 +314,7 @@ class Server implements MillraceServer {
     options: PublishOptions = {},
   ): Promise<PublishResult> {
     const { entity = DEFAULT_ENTITY, ...rest } = options;
+    if (isReservedEntity(entity)) throw new TypeError(`the entity "${entity}" is the server’s own`);
     checkClientMessage({ ...rest, type: 'publish', topic, event, data });
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError(`the data of "${event}" cannot be written as JSON`);

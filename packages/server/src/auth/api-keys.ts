@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { findPatternProblem, type Role } from '@millrace/protocol';
-import { DEFAULT_ENTITY, findIdProblem, type Identity } from './identity.ts';
+import { DEFAULT_ENTITY, findIdProblem, type Identity, isReservedEntity } from './identity.ts';
 import { Permissions, type TopicGrants } from './permissions.ts';
 
 /** A backend's key, from the configuration. Exactly one of `key` and `keyHash` is given. */
@@ -43,6 +43,9 @@ function identityOfKey(apiKey: ApiKey): Identity {
   const { id, entity = DEFAULT_ENTITY, roles, topics } = apiKey;
   const problem = findIdProblem(id) ?? findIdProblem(entity);
   if (problem !== undefined) throw new Error(`the id or entity of API key "${id}" ${problem}`);
+  if (isReservedEntity(entity)) {
+    throw new Error(`the entity of API key "${id}" begins with "$", which is reserved for the server itself`);
+  }
   if (roles.length === 0) throw new Error(`API key "${id}" has no role`);
   for (const pattern of [...(topics?.subscribe ?? []), ...(topics?.publish ?? [])]) {
     const wrong = findPatternProblem(pattern);

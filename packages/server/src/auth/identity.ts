@@ -21,6 +21,14 @@ export interface Identity {
 
 export const DEFAULT_ENTITY = 'default';
 
+/** Holds the server's own topics: revocations and audits. No token, key or provider can act within it. */
+export const SYSTEM_ENTITY = '$system';
+
+/** Whether an entity is the server's own: its id begins with `$`. */
+export function isReservedEntity(entityId: string): boolean {
+  return entityId.startsWith('$');
+}
+
 /** Longest id as a segment, in bytes: leaves room in a topic for what stands around it. */
 const MAX_ID_SEGMENT_LENGTH = 200;
 
@@ -90,10 +98,14 @@ export function identityOf(claims: Claims, expiresAt: number, entityClaim?: stri
   const userId = readId(claims, USER_CLAIMS);
   if (userId === undefined) refuse('"sub" claim is missing');
   const entityNames = entityClaim === undefined ? ENTITY_CLAIMS : [entityClaim, ...ENTITY_CLAIMS];
+  const entityId = readId(claims, entityNames) ?? DEFAULT_ENTITY;
+  if (isReservedEntity(entityId)) {
+    refuse('entity begins with "$", which is reserved for the server itself');
+  }
   const roles = readRoles(claims.roles);
   return {
     userId,
-    entityId: readId(claims, entityNames) ?? DEFAULT_ENTITY,
+    entityId,
     roles,
     expiresAt,
     permissions: new Permissions({ userId, roles, topics: readTopics(claims.topics) }),

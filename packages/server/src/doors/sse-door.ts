@@ -76,7 +76,7 @@ export class SseDoor {
         return;
       }
       if (request.method !== 'GET')
-        throw new MillraceError('not-found', 'GET /events is the only method here');
+        throw new MillraceError('method-not-allowed', 'GET is the only method of /events');
       const { searchParams } = new URL(request.url ?? '/', 'http://millrace');
       const identity = await admit(this.#doorway, request, searchParams);
       if (identity === undefined) {
@@ -173,6 +173,7 @@ export class SseDoor {
     response.writeHead(problem.status, {
       'Content-Type': PROBLEM_TYPE,
       ...(problem.retryable && { 'Retry-After': '1' }),
+      ...(problem.code === 'method-not-allowed' && { Allow: 'GET, OPTIONS' }),
       ...this.#corsHeaders(request),
     });
     response.end(JSON.stringify(problem));

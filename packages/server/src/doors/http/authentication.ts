@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../../auth/identity.ts';
+import type { Actor } from '../../services/audit.ts';
 import { readBearer } from '../credentials.ts';
 import type { Doorway } from '../doorway.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
@@ -44,6 +45,11 @@ export function identityOf(request: FastifyRequest): Identity {
   const identity = request.getDecorator<Identity | null>('identity');
   if (identity === null) throw new MillraceError('unauthorized', 'this needs a token');
   return identity;
+}
+
+/** Who sent the request, as the audit has it. */
+export function actorOf(request: FastifyRequest): Actor {
+  return { identity: identityOf(request), address: request.ip };
 }
 
 /** Who sent the request, when that is an administrator. Throws a `MillraceError` (`forbidden`) otherwise. */

@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/protocol';
 import Type from 'typebox';
 import type { ConnectionInfo } from '../../session/connections.ts';
-import { administratorOf, type Guard } from './authentication.ts';
+import { actorOf, administratorOf, type Guard } from './authentication.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { emptyAnswer, guardedAnswers, SECURED } from './route-docs.ts';
 import { sharedShape } from './wire-shapes.ts';
@@ -34,11 +34,7 @@ const DisconnectSchema = {
   response: { 204: emptyAnswer('The connection is closed.'), ...guardedAnswers('forbidden', 'not-found') },
 } as const;
 
-export function addConnectionRoutes(
-  router: HttpRouter,
-  guard: Guard,
-  { doorway, logger }: HttpContext,
-): void {
+export function addConnectionRoutes(router: HttpRouter, guard: Guard, { doorway, audit }: HttpContext): void {
   const { connections } = doorway;
 
   router.get('/api/v1/connections', { ...guard, schema: ListSchema }, async (request) => ({
@@ -47,14 +43,16 @@ export function addConnectionRoutes(
 
   router.delete('/api/v1/connections/:id', { ...guard, schema: DisconnectSchema }, async (request, reply) => {
     const { id } = request.params;
-    const { entityId, userId } = administratorOf(request);
+    const { entityId } = administratorOf(request);
     const session = connections.find(entityId, id);
-    if (session === undefined) {
-      throw new MillraceError('not-found', `there is no connection ${JSON.stringify(id)} at this node`);
-    }
-    const disconnected = session.identity?.userId;
-    session.end('disconnected', 'an administrator ended the connection');
-    logger?.info({ audit: 'disconnected', entityId, userId, connectionId: id, disconnected }, 'audit');
+    const userId = session?.identity?.userId;
+    const target = { connectionId: id, ...(userId !== undefined && { userId }) };
+    await audit.run(actorOf(request), { action: 'disconnect', target }, () => {
+      if (session === undefined) {
+        throw new MillraceError('not-found', `there is no connection ${JSON.stringify(id)} at this node`);
+      }
+      session.end('disconnected', 'an administrator ended the connection');
+    });
     return reply.code(204).send();
   });
 }

@@ -51,6 +51,7 @@ describe('the OpenAPI document', () => {
     expect(operations.map(([method, path]) => `${method.toUpperCase()} ${path}`).sort()).toEqual([
       'DELETE /api/v1/connections/{id}',
       'DELETE /api/v1/topics/{topic}',
+      'GET /api/v1/audit',
       'GET /api/v1/connections',
       'GET /api/v1/events',
       'GET /api/v1/realtime/stats',

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
+import type { Audit } from '../../services/audit.ts';
 import type { Doorway } from '../doorway.ts';
 import { createHttpApi } from './http-api.ts';
 import type { HealthCheck, HttpApi } from './http-context.ts';
@@ -20,6 +21,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
   api = await createHttpApi({
     doorway: doorway as unknown as Doorway,
     engine: { cursor: async () => ({}) } as unknown as Engine,
+    audit: {} as Audit,
     version: '1.2.3',
     maxBodyBytes: 1024,
     operatorEntity: 'default',

@@ -213,7 +213,7 @@ function limitOf(maxEvents: number): ReadLimit {
   return { maxEvents, maxBytes: MAX_PAGE_BYTES };
 }
 
-function cannotRecover(reason: RecoveryFailure, head: Record<string, string>): MillraceError {
+export function cannotRecover(reason: RecoveryFailure, head: Record<string, string>): MillraceError {
   const message =
     reason === 'expired'
       ? 'retention has removed events after that place; reload your state, and read from the start or the head'

@@ -51,7 +51,10 @@ describe('problems', () => {
   });
 
   test('[HTTP-1] what is no route is 404, what cannot be decoded 400', async () => {
-    expect(await api.get('/api/v1/nothing')).toMatchObject({ status: 404, body: { code: 'not-found' } });
+    expect(await api.get('/api/v1/nothing')).toMatchObject({
+      status: 404,
+      body: { code: 'not-found' },
+    });
     expect(await api.post('/nothing', {})).toMatchObject({ status: 404, body: { code: 'not-found' } });
     expect(await api.get('/api/v1/topics/%ff')).toMatchObject({ status: 400, body: { code: 'bad-message' } });
     expect((await api.get(`/api/v1/topics/${'a'.repeat(5000)}`)).status).toBe(404);
@@ -135,7 +138,16 @@ describe('the log', () => {
     await api.get('/api/v1/topics/audited.a');
     const written = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(written.filter(({ msg }) => msg === 'audit')).toMatchObject([
-      { audit: 'topic deleted', entityId: 'default', userId: 'tester', topic: 'audited.a' },
+      {
+        entityId: 'default',
+        audit: {
+          action: 'delete-topic',
+          userId: 'tester',
+          address: '127.0.0.1',
+          target: { topic: 'audited.a' },
+          outcome: 'done',
+        },
+      },
     ]);
     expect(written.filter(({ msg }) => msg === 'request')).toMatchObject([
       { level: 20, method: 'DELETE', status: 204 },
@@ -209,7 +221,7 @@ describe('methods', () => {
     expect(options.headers.get('allow')).toBe(allowed);
     for (const method of ['PUT', 'PATCH']) {
       const answer = await api.call(path, { method, body: 'x'.repeat(100) });
-      expect(answer).toMatchObject({ status: 405, body: { status: 405, code: 'not-found' } });
+      expect(answer).toMatchObject({ status: 405, body: { status: 405, code: 'method-not-allowed' } });
       expect(answer.headers.get('allow')).toBe(allowed);
     }
   });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { fastify } from 'fastify';
+import { addAuditRoutes } from './audit-routes.ts';
 import { createGuard } from './authentication.ts';
 import { addConnectionRoutes } from './connection-routes.ts';
 import { addDashboardRoutes } from './dashboard-routes.ts';
@@ -51,6 +52,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addHistoryRoutes(router, guard, context);
   addTopicRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
+  addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
   addHealthRoutes(router, context);
   addDocsRoutes(router);

@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
+import type { Audit } from '../../services/audit.ts';
 import type { Doorway } from '../doorway.ts';
 
 /** What the HTTP API is made of. Everything is shared with the other doors. */
 export interface HttpContext {
   readonly doorway: Doorway;
   readonly engine: Engine;
+  /** Every administrative action goes through it. */
+  readonly audit: Audit;
   /** Of the server, for `/healthz` and the OpenAPI document. */
   readonly version: string;
   /** Largest request body, in bytes: room for a batch of events, each of which has its own bound. */
@@ -23,7 +26,7 @@ export interface HttpContext {
   readonly healthChecks?: readonly HealthCheck[];
   /** Folder of the built dashboard; it may come into being later. */
   readonly dashboardDirectory?: string | undefined;
-  /** Gets a line for each request, never with a token in it, and one for each administrative action. */
+  /** Gets a line for each request, never with a token in it. */
   readonly logger?: HttpLogger | undefined;
 }
 

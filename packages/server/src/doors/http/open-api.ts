@@ -31,6 +31,10 @@ export async function describeRoutes(router: HttpRouter, { version, publicUrl }:
         { name: 'Events', description: 'Publishing, and reading what was published.' },
         { name: 'Topics', description: 'The logs themselves.' },
         { name: 'Connections', description: 'Who is connected to this node.' },
+        {
+          name: 'Administration',
+          description: 'Revoking tokens, and the record of what administrators did.',
+        },
         { name: 'Operations', description: 'Health and figures.' },
       ],
       components: {

@@ -70,7 +70,7 @@ export function createErrorAnswer({ doorway, maxBodyBytes }: HttpContext): Error
 }
 
 /** For where HTTP has a more exact status than the code's. */
-export function withStatus(problem: Problem, status: number): Problem {
+function withStatus(problem: Problem, status: number): Problem {
   return { ...problem, status, title: STATUS_CODES[status] ?? problem.title };
 }
 

@@ -3,7 +3,7 @@ import Type from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import type { Engine, TopicHead } from '../../engine/engine.ts';
 import { isoTime } from '../event-json.ts';
-import { administratorOf, type Guard, identityOf } from './authentication.ts';
+import { actorOf, administratorOf, type Guard, identityOf } from './authentication.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { emptyAnswer, guardedAnswers, SECURED } from './route-docs.ts';
 import { checkPattern, checkReadable, checkTopic, TopicParams } from './topic-param.ts';
@@ -88,7 +88,7 @@ const DeleteSchema = {
 export function addTopicRoutes(
   router: HttpRouter,
   guard: Guard,
-  { doorway, engine, logger }: HttpContext,
+  { doorway, engine, audit }: HttpContext,
 ): void {
   const { hub } = doorway.sessions;
 
@@ -109,10 +109,11 @@ export function addTopicRoutes(
 
   router.delete('/api/v1/topics/:topic', { ...guard, schema: DeleteSchema }, async (request, reply) => {
     const { topic } = request.params;
-    const { entityId, userId } = administratorOf(request);
+    const { entityId } = administratorOf(request);
     checkTopic(topic);
-    if (!(await hub.deleteTopic(entityId, topic))) throw noSuchTopic(topic);
-    logger?.info({ audit: 'topic deleted', entityId, userId, topic }, 'audit');
+    await audit.run(actorOf(request), { action: 'delete-topic', target: { topic } }, async () => {
+      if (!(await hub.deleteTopic(entityId, topic))) throw noSuchTopic(topic);
+    });
     return reply.code(204).send();
   });
 }
