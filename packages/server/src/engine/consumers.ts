@@ -1,5 +1,14 @@
 import type { ConsumerState } from './engine.ts';
 
+/** What an update stores. A copy, so that nothing the caller does later reaches it. */
+export function nextState(
+  { acked, sent, runs }: Omit<ConsumerState, 'version'>,
+  expectedVersion: number,
+): ConsumerState {
+  const copies = runs.map(({ upTo, attempt, nextAt }) => ({ upTo, attempt, nextAt }));
+  return { acked, sent, runs: copies, version: expectedVersion + 1 };
+}
+
 /** How far the consumers of each topic have come. They belong to the topic's log and go with it. */
 export class ConsumerTable {
   /** Entity → topic → consumer. */
@@ -19,8 +28,7 @@ export class ConsumerTable {
   ): { readonly stored: boolean; readonly state: ConsumerState | undefined } {
     const current = this.get(entity, topic, name);
     if ((current?.version ?? 0) !== expectedVersion) return { stored: false, state: current };
-    const { acked, sent, attempt, nextAt } = next;
-    const state: ConsumerState = { acked, sent, attempt, nextAt, version: expectedVersion + 1 };
+    const state = nextState(next, expectedVersion);
     this.restore(entity, topic, name, state);
     return { stored: true, state };
   }

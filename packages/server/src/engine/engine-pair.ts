@@ -188,6 +188,15 @@ class EnginePair implements Engine {
     return own;
   }
 
+  async entities(): Promise<readonly string[]> {
+    const [durable, live] = await Promise.all([this.#durable.entities(), this.#live.entities()]);
+    return [...new Set([...durable, ...live])];
+  }
+
+  trim(entity: string, topic: string, upTo: number): Promise<void> {
+    return this.#engineOf(topic).trim(entity, topic, upTo);
+  }
+
   delete(entity: string, topic: string): Promise<boolean> {
     return this.#engineOf(topic).delete(entity, topic);
   }

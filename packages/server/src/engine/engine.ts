@@ -69,7 +69,23 @@ export interface Engine {
     page?: { after?: string; limit?: number },
   ): Promise<readonly TopicHead[]>;
 
-  /** Deletes a topic and its history. A later append begins a new log with a new epoch. False when there was none. */
+  /** Names of the entities that hold topics, in no order: where a service that works for all of them begins. */
+  entities(): Promise<readonly string[]>;
+
+  /**
+   * Removes a topic's events at or before the offset `upTo`, exactly as retention would: readers of what is gone are
+   * told `expired`; head, epoch, seal, keys and consumers stay; a topic that holds nothing any more is forgotten in time.
+   * Readers no longer see the events at some moment before it resolves; where the topic is durable it resolves when that
+   * is on disk, and rejects (`storage-full`, `unavailable`, `unknown`) when it may not be: then they are gone all the
+   * same, and the engine goes on trying to record it. It may be called at any time and never waits for, nor holds up,
+   * appends. What is beyond the head, or gone already, is left as it is.
+   */
+  trim(entity: string, topic: string, upTo: number): Promise<void>;
+
+  /**
+   * Deletes a topic, its history and its consumers. A later append begins a new log with a new epoch. False when there
+   * was none.
+   */
   delete(entity: string, topic: string): Promise<boolean>;
 
   /**
@@ -99,7 +115,8 @@ export interface Engine {
 
   /**
    * Compare-and-set: stores `next` with version `expectedVersion + 1` if the stored version (0 for none) is
-   * `expectedVersion`, as safely as the topic's own events. Answers with what is stored now.
+   * `expectedVersion`, as safely as the topic's own events. Answers with what is stored now. It bounds nothing: how
+   * many runs there are is the caller's business.
    */
   setConsumer(
     entity: string,
@@ -288,11 +305,19 @@ export interface ConsumerState {
   readonly acked: number;
   /** Highest offset sent. */
   readonly sent: number;
-  /** How often the oldest unacknowledged event was sent. */
-  readonly attempt: number;
-  /** When it is due again, ms since the Unix epoch. */
-  readonly nextAt: number;
+  /** The events that were sent and are not acknowledged, in offset order without a hole: the first begins at `acked + 1`. */
+  readonly runs: readonly ConsumerRun[];
   readonly version: number;
+}
+
+/** Neighbouring events of a consumer that were sent equally often and are due at the same time. */
+export interface ConsumerRun {
+  /** Offset of the last of them; the first follows on the run before. */
+  readonly upTo: number;
+  /** How often they were sent. */
+  readonly attempt: number;
+  /** When they are due again, ms since the Unix epoch. */
+  readonly nextAt: number;
 }
 
 /** What is kept of a topic. A missing bound is no bound. */

@@ -21,6 +21,11 @@ export class EntityState<Own = undefined> {
     this.tombstones = new Tombstones(maxTombstones);
   }
 
+  /** Whether there is a topic that exists for readers. */
+  get holdsTopics(): boolean {
+    return this.#newest !== undefined;
+  }
+
   /** A topic that exists for readers. */
   topic(name: string): TopicState<Own> | undefined {
     const topic = this.topics.get(name);

@@ -89,6 +89,13 @@ export class Ledger<Own = undefined> {
     return this.#entities.values();
   }
 
+  /** Names of the entities with a topic that exists for readers. */
+  entitiesWithTopics(): string[] {
+    const names: string[] = [];
+    for (const entity of this.#entities.values()) if (entity.holdsTopics) names.push(entity.entity);
+    return names;
+  }
+
   /** A topic that exists for readers: one with at least one committed event. */
   topic(entity: string, topic: string): TopicState<Own> | undefined {
     return this.#entities.get(entity)?.topic(topic);

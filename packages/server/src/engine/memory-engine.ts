@@ -107,7 +107,7 @@ class MemoryEngine implements Engine {
     }
     // Once all are in their rings: the ledger's figures already count every one of them.
     for (let i = 0; i < events.length; i++) {
-      this.#trim((events[i] as StoredEvent).entity, topics[i] as TopicState<Kept>, -Infinity);
+      this.#trim((events[i] as StoredEvent).entity, topics[i] as TopicState<Kept>);
     }
     for (const batch of batches) this.#notify(batch);
     return Promise.resolve(plan.results);
@@ -186,6 +186,17 @@ class MemoryEngine implements Engine {
     return found.map((topic) => topic.head(this.#ledger.slot));
   }
 
+  async entities(): Promise<readonly string[]> {
+    this.#assertOpen();
+    return this.#ledger.entitiesWithTopics();
+  }
+
+  async trim(entity: string, topic: string, upTo: number): Promise<void> {
+    this.#assertOpen();
+    const state = this.#ledger.topic(entity, topic);
+    if (state !== undefined) this.#trim(entity, state, upTo);
+  }
+
   async delete(entity: string, topic: string): Promise<boolean> {
     this.#assertOpen();
     const state = this.#ledger.topic(entity, topic);
@@ -249,7 +260,7 @@ class MemoryEngine implements Engine {
     for (const entity of this.#ledger.entities()) {
       for (const topic of entity.topics.values()) {
         const { maxAgeMs = Infinity } = topic.own?.retention ?? {};
-        this.#trim(entity.entity, topic, now - maxAgeMs);
+        this.#trim(entity.entity, topic, 0, now - maxAgeMs);
         if (topic.count > 0) {
           topic.own?.ring.shrink();
         } else if (now - topic.timestamp >= this.#forgetAfterMs) {
@@ -262,8 +273,8 @@ class MemoryEngine implements Engine {
     this.#sweeper = this.#clock.after(this.#sweepIntervalMs, this.#sweep);
   };
 
-  /** Drops the oldest events while they are too many, too large or from before `oldestTime` (ms). */
-  #trim(entity: string, topic: TopicState<Kept>, oldestTime: number): void {
+  /** Drops the oldest events while they are too many, too large, at or before an offset, or from before a time (ms). */
+  #trim(entity: string, topic: TopicState<Kept>, upTo: number = 0, oldestTime: number = -Infinity): void {
     const kept = topic.own;
     if (kept === undefined) return;
     const { ring } = kept;
@@ -272,7 +283,8 @@ class MemoryEngine implements Engine {
     const before = ring.length;
     while (ring.length > 0) {
       const oldest = ring.at(0);
-      if (ring.length <= maxEvents && bytes <= maxBytes && oldest.timestamp >= oldestTime) break;
+      const due = oldest.offset <= upTo || oldest.timestamp < oldestTime;
+      if (!due && ring.length <= maxEvents && bytes <= maxBytes) break;
       bytes -= oldest.data.length;
       trimmedSeq = oldest.seq;
       ring.shift();

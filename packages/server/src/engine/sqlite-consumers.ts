@@ -1,7 +1,8 @@
-import type { ConsumerTable } from './consumers.ts';
-import type { ConsumerState } from './engine.ts';
+import { type ConsumerTable, nextState } from './consumers.ts';
+import type { ConsumerRun, ConsumerState } from './engine.ts';
 import { failureError } from './sqlite-commit-outcome.ts';
 import type { Committer } from './sqlite-committer.ts';
+import type { Parameter } from './sqlite-statements.ts';
 
 export interface ConsumerUpdate {
   readonly stored: boolean;
@@ -29,14 +30,13 @@ export class DurableConsumers {
   ): Promise<ConsumerUpdate> {
     const id = JSON.stringify([entity, topic, name]);
     const update = async (): Promise<ConsumerUpdate> => {
-      const { acked, sent, attempt, nextAt } = next;
-      const state = { acked, sent, attempt, nextAt, version: expectedVersion + 1 };
+      const state = nextState(next, expectedVersion);
       const outcome = await this.#committer.change(
         () => {
           const current = this.#table.get(entity, topic, name)?.version ?? 0;
           if (current !== expectedVersion) return undefined;
           return {
-            writes: { consumer: [entity, topic, name, acked, sent, attempt, nextAt, state.version] },
+            writes: { consumer: [entity, topic, name, ...consumerColumns(state)] },
             apply: () => this.#table.restore(entity, topic, name, state),
           };
         },
@@ -54,4 +54,35 @@ export class DurableConsumers {
       if (this.#turns.get(id) === turn) this.#turns.delete(id);
     }
   }
+}
+
+/** The columns of a row beside its key. The columns of version 1 are what that version makes of the first run. */
+function consumerColumns({ acked, sent, runs, version }: ConsumerState): Parameter[] {
+  const { attempt, nextAt } = runs[0] ?? { attempt: 0, nextAt: 0 };
+  const triples = runs.map((run) => [run.upTo, run.attempt, run.nextAt]);
+  return [acked, sent, attempt, nextAt, version, JSON.stringify(triples)];
+}
+
+export interface ConsumerRow {
+  readonly entity: string;
+  readonly topic: string;
+  readonly name: string;
+  readonly acked: number;
+  readonly sent: number;
+  readonly attempt: number;
+  readonly next_at: number;
+  readonly version: number;
+  readonly runs: string | null;
+}
+
+export function consumerStateOf(row: ConsumerRow): ConsumerState {
+  const { acked, sent, version } = row;
+  return { acked, sent, runs: runsOf(row), version };
+}
+
+/** Version 1 wrote no runs: all that was sent counts as sent when the oldest was. */
+function runsOf({ acked, sent, attempt, next_at: nextAt, runs }: ConsumerRow): readonly ConsumerRun[] {
+  if (runs === null) return sent > acked ? [{ upTo: sent, attempt, nextAt }] : [];
+  const triples = JSON.parse(runs) as readonly (readonly [number, number, number])[];
+  return triples.map(([upTo, times, due]) => ({ upTo, attempt: times, nextAt: due }));
 }

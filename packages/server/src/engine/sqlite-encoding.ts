@@ -1,5 +1,6 @@
 import type { AppendRequest, Retention, StoredEvent } from './engine.ts';
 import type { Plan } from './ledger.ts';
+import type { TopicSpan } from './sqlite-pages.ts';
 import { flagsOf } from './sqlite-rows.ts';
 import type { Parameter, Writes } from './sqlite-statements.ts';
 import type { TopicState } from './topic-state.ts';
@@ -21,6 +22,11 @@ export type DurableTopic = TopicState<TopicFile>;
 /** Its seq of birth: never given out twice, and known without asking the file. */
 export function topicId(topic: DurableTopic): number {
   return topic.birthSeq;
+}
+
+/** What a reader may see of the topic now. */
+export function spanOf(topic: DurableTopic): TopicSpan {
+  return { topic: topicId(topic), first: topic.firstOffset, last: topic.offset };
 }
 
 /** The rows of a plan. Straight-line on purpose: this is main-thread time of every event. */

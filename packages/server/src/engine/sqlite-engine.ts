@@ -36,6 +36,7 @@ import { Removal } from './sqlite-removal.ts';
 import { restoreLedger } from './sqlite-restore.ts';
 import { RetentionKeeper } from './sqlite-retention.ts';
 import type { SweepOrder } from './sqlite-sweeper.ts';
+import { Trimmer } from './sqlite-trimmer.ts';
 import { WorkerLink } from './sqlite-worker-link.ts';
 import type { WriterOptions } from './sqlite-writer-protocol.ts';
 
@@ -107,6 +108,7 @@ class SqliteEngine implements Engine {
   readonly #reader: LogReader;
   readonly #feed: LiveFeed;
   readonly #removal: Removal;
+  readonly #trimmer: Trimmer;
   readonly #retention: RetentionKeeper;
   readonly #unlock: () => void;
   #closing: Promise<void> | undefined = undefined;
@@ -142,6 +144,11 @@ class SqliteEngine implements Engine {
     );
     this.#consumerUpdates = new DurableConsumers(consumers, this.#committer);
     this.#removal = new Removal(ledger, consumers, notify);
+    this.#trimmer = new Trimmer({
+      ledger,
+      trimPoints: (topics) => this.#reader.trimPoints(topics),
+      commit: (decide, how) => this.#committer.change(decide, how),
+    });
     this.#retention = new RetentionKeeper({
       ledger,
       clock,
@@ -149,9 +156,7 @@ class SqliteEngine implements Engine {
       retention: options.retention,
       intervalMs: options.sweepIntervalMs ?? 1000,
       forgetAfterMs: options.forgetAfterMs ?? IDEMPOTENCY_WINDOW_MS,
-      trimPoints: (topics) => this.#reader.trimPoints(topics),
-      // Alone: what makes room must not fail together with appends that find none.
-      commit: (decide) => this.#committer.change(decide, { alone: true }),
+      trimmer: this.#trimmer,
       forget: (topics) => this.#committer.change(() => this.#removal.forget(topics), { alone: true }),
       sweepLeases: () => this.#leases.sweep(),
       onError,
@@ -208,6 +213,16 @@ class SqliteEngine implements Engine {
     this.#assertOpen();
     const found = this.#ledger.entity(entity)?.list(pattern, after, limit) ?? [];
     return found.map((topic) => topic.head('durable'));
+  }
+
+  async entities(): Promise<readonly string[]> {
+    this.#assertOpen();
+    return this.#ledger.entitiesWithTopics();
+  }
+
+  async trim(entity: string, topic: string, upTo: number): Promise<void> {
+    this.#assertOpen();
+    await this.#trimmer.trim(entity, topic, upTo);
   }
 
   async delete(entity: string, topic: string): Promise<boolean> {

@@ -10,6 +10,7 @@ import { systemClock, systemTurns } from '../clock.ts';
 import type { Engine } from './engine.ts';
 import { createSqliteEngine } from './sqlite-engine.ts';
 import { DataFileError } from './sqlite-error.ts';
+import { APPLICATION_ID, SCHEMA_VERSION } from './sqlite-schema.ts';
 
 let directory: string;
 let file: string;
@@ -127,6 +128,50 @@ test('a file from a newer version is refused by name', async () => {
   const error = await openingError();
   expect(error.code).toBe('newer');
   expect(error.message).toMatch(/newer version of Millrace.*99/);
+});
+
+test('a file from the next version is opened: that version has only added to it', async () => {
+  await openWithEvents();
+  const database = new DatabaseSync(file);
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}; ALTER TABLE topics ADD COLUMN colour TEXT`);
+  database.close();
+  const engine = await open();
+  expect(await engine.head('acme', 'task.a')).toMatchObject({ position: { offset: 200 } });
+});
+
+test('a file from the version before is opened with all that it holds', async () => {
+  const old = new DatabaseSync(file);
+  old.exec(await readFile(new URL('./fixtures/data-file-v1.sql', import.meta.url), 'utf8'));
+  old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1; PRAGMA journal_mode = WAL`);
+  old.close();
+  for (const opening of ['first', 'second'] as const) {
+    const engine = await open();
+    const inbox = await engine.read('acme', 'user.7', { earliest: true }, { maxEvents: 9 });
+    expect(inbox.ok && inbox.events.map((event) => event.data).slice(0, 3)).toEqual(['1', '2', '3']);
+    expect(await engine.head('acme', 'task.b')).toMatchObject({ sealed: true });
+    expect(await engine.consumer('acme', 'user.7', 'done')).toEqual({
+      acked: 3,
+      sent: 3,
+      runs: [],
+      version: 1,
+    });
+    const runs = [{ upTo: 3, attempt: 2, nextAt: 1_795_000_120_000 }];
+    const upgraded = [{ upTo: 2, attempt: 3, nextAt: 5 }, ...runs];
+    expect(await engine.consumer('acme', 'user.7', 'inbox')).toEqual(
+      opening === 'first'
+        ? { acked: 1, sent: 3, runs, version: 1 }
+        : { acked: 1, sent: 3, runs: upgraded, version: 2 },
+    );
+    if (opening === 'second') continue;
+    const next = { acked: 1, sent: 3, runs: upgraded };
+    expect(await engine.setConsumer('acme', 'user.7', 'inbox', 1, next)).toMatchObject({ stored: true });
+    const request = { entity: 'acme', topic: 'user.7', event: 'step', data: '4' };
+    expect(await engine.append([{ ...request, idempotencyKey: 'k' }, request])).toMatchObject([
+      { duplicate: true, position: { offset: 3 } },
+      { duplicate: false, position: { offset: 4 } },
+    ]);
+    await engine.close();
+  }
 });
 
 test('a folder that cannot be used is reported', async () => {

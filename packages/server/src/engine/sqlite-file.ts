@@ -2,7 +2,15 @@ import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSyn
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFileError, isDamage, isFull } from './sqlite-error.ts';
-import { APPLICATION_ID, migrate, pragma, SCHEMA_VERSION, TABLES, versionOf } from './sqlite-schema.ts';
+import {
+  APPLICATION_ID,
+  migrate,
+  NEWEST_READABLE,
+  pragma,
+  SCHEMA_VERSION,
+  TABLES,
+  versionOf,
+} from './sqlite-schema.ts';
 
 /**
  * `full`: a commit is on disk before it is acknowledged. `off`: a power cut may take acknowledged events back; for
@@ -127,7 +135,7 @@ function checkHeader(path: string): void {
 
 function checkContents(path: string, database: DatabaseSync): void {
   const version = versionOf(database);
-  if (version > SCHEMA_VERSION) {
+  if (version > NEWEST_READABLE) {
     throw new DataFileError(
       'newer',
       path,

@@ -1,7 +1,7 @@
 import { type Cursor, MillraceError } from '@millrace/protocol';
 import type { ReadFrom, ReadLimit, ReadResult, ReadSinceResult, StoredEvent } from './engine.ts';
 import type { Ledger } from './ledger.ts';
-import { type DurableTopic, type TopicFile, topicId } from './sqlite-encoding.ts';
+import { type DurableTopic, spanOf, type TopicFile, topicId } from './sqlite-encoding.ts';
 import type {
   Page,
   PageLimit,
@@ -150,10 +150,6 @@ function startOf(from: ReadFrom, topic: DurableTopic): TopicPageRequest['start']
   }
   if ('last' in from) return { after: Math.max(topic.firstOffset - 1, topic.offset - from.last) };
   return { after: topic.firstOffset - 1 };
-}
-
-function spanOf(topic: DurableTopic): TopicSpan {
-  return { topic: topicId(topic), first: topic.firstOffset, last: topic.offset };
 }
 
 function pageLimit({ maxEvents, maxBytes = Infinity }: ReadLimit): PageLimit {

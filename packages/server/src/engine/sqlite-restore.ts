@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { RecoveryFailure } from '@millrace/protocol';
 import type { ConsumerTable } from './consumers.ts';
 import type { Ledger } from './ledger.ts';
+import { type ConsumerRow, consumerStateOf } from './sqlite-consumers.ts';
 import type { DurableTopic, TopicFile } from './sqlite-encoding.ts';
 import type { SweepOrder } from './sqlite-sweeper.ts';
 
@@ -75,8 +76,7 @@ export function restoreLedger(
     ledger.restoreTombstone(entity, { topic, seq, reason });
   }
   for (const row of rows<ConsumerRow>('SELECT * FROM consumers')) {
-    const { entity, topic, name, acked, sent, attempt, next_at: nextAt, version } = row;
-    consumers.restore(entity, topic, name, { acked, sent, attempt, nextAt, version });
+    consumers.restore(row.entity, row.topic, row.name, consumerStateOf(row));
   }
   const last = database.prepare('SELECT max(seq) AS seq FROM events').get() as { seq: number | null };
   ledger.restoreSeq(last.seq ?? 0);
@@ -96,17 +96,6 @@ interface WatermarkRow {
   readonly entity: string;
   readonly seq: number;
   readonly reason: RecoveryFailure;
-}
-
-interface ConsumerRow {
-  readonly entity: string;
-  readonly topic: string;
-  readonly name: string;
-  readonly acked: number;
-  readonly sent: number;
-  readonly attempt: number;
-  readonly next_at: number;
-  readonly version: number;
 }
 
 function trimmedHead(row: TopicRow): Head {

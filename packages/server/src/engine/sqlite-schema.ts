@@ -4,7 +4,10 @@ import type { DatabaseSync } from 'node:sqlite';
  * The layout of the data file. Migrations expand first and contract in a later version, so that the version before
  * can still open the file: a step may add tables, indexes and columns with defaults, and never changes what is there.
  */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** A file of the version that follows has this version's tables, and something besides. */
+export const NEWEST_READABLE: number = SCHEMA_VERSION + 1;
 
 /** `PRAGMA application_id`, "MRCE": says that a SQLite file is ours. */
 export const APPLICATION_ID = 0x4d524345;
@@ -101,13 +104,19 @@ CREATE TABLE consumers (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/**
+ * `runs`: JSON, `[[upTo, attempt, nextAt], …]`; NULL in a row that version 1 wrote. `attempt` and `next_at` are the first
+ * run's, for that version's sake.
+ */
+const VERSION_2 = 'ALTER TABLE consumers ADD COLUMN runs TEXT';
+
 /** Of version 1; a file that has lost one is damaged. */
 export const TABLES: readonly string[] = [...VERSION_1.matchAll(/CREATE TABLE (\w+)/g)].map(
   ([, name = '']) => name,
 );
 
 /** `MIGRATIONS[n]` takes a file from version n to n + 1. */
-const MIGRATIONS: readonly string[] = [VERSION_1];
+const MIGRATIONS: readonly string[] = [VERSION_1, VERSION_2];
 
 export function versionOf(database: DatabaseSync): number {
   return pragma(database, 'user_version');
@@ -116,7 +125,7 @@ export function versionOf(database: DatabaseSync): number {
 /** Brings a file (empty: version 0) up to this version, in one transaction. */
 export function migrate(database: DatabaseSync): void {
   const version = versionOf(database);
-  if (version === SCHEMA_VERSION) return;
+  if (version >= SCHEMA_VERSION) return;
   database.exec('BEGIN IMMEDIATE');
   for (const step of MIGRATIONS.slice(version)) database.exec(step);
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);

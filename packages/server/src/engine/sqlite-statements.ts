@@ -16,8 +16,8 @@ const STATEMENTS = {
   tombstone: 'INSERT INTO tombstones (entity, topic, seq, reason) VALUES (?, ?, ?, ?)',
   watermark: 'INSERT OR REPLACE INTO watermarks (entity, seq, reason) VALUES (?, ?, ?)',
   coveredTombstones: 'DELETE FROM tombstones WHERE entity = ? AND seq <= ?',
-  consumer: `INSERT OR REPLACE INTO consumers (entity, topic, name, acked, sent, attempt, next_at, version)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  consumer: `INSERT OR REPLACE INTO consumers (entity, topic, name, acked, sent, attempt, next_at, version, runs)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   consumers: 'DELETE FROM consumers WHERE entity = ? AND topic = ?',
 } as const;
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { type ContractSuite, ENTITY, store, testIf } from './harness.ts';
 
-const STATE = { acked: 1, sent: 2, attempt: 3, nextAt: 4 };
+const STATE = {
+  acked: 1,
+  sent: 7,
+  runs: [
+    { upTo: 4, attempt: 3, nextAt: 1_795_000_000_000 },
+    { upTo: 7, attempt: 1, nextAt: 1_795_000_060_000 },
+  ],
+};
 
 export function describeClaims(suite: ContractSuite): void {
   describe('a lease', () => {
@@ -140,12 +147,40 @@ export function describeClaims(suite: ContractSuite): void {
       expect(await engine.consumer(ENTITY, 't.a', 'c')).toBeUndefined();
     });
 
+    test('keeps every run it is given, and no hold on the caller’s list', async () => {
+      const { engine } = suite.harness();
+      await store(engine, 't.a');
+      const runs = Array.from({ length: 2000 }, (_, n) => ({
+        upTo: n + 1,
+        attempt: n % 4,
+        nextAt: n * 1000,
+      }));
+      await engine.setConsumer(ENTITY, 't.a', 'c', 0, { acked: 0, sent: 2000, runs });
+      const kept = runs.slice();
+      runs.length = 1;
+      expect(await engine.consumer(ENTITY, 't.a', 'c')).toEqual({
+        acked: 0,
+        sent: 2000,
+        runs: kept,
+        version: 1,
+      });
+      await engine.setConsumer(ENTITY, 't.a', 'c', 1, { acked: 2000, sent: 2000, runs: [] });
+      expect(await engine.consumer(ENTITY, 't.a', 'c')).toMatchObject({ runs: [], version: 2 });
+    });
+
     testIf(suite.reopens)('is still there after a restart', async () => {
       const harness = suite.harness();
       await store(harness.engine, 't.a');
       await harness.engine.setConsumer(ENTITY, 't.a', 'c', 0, STATE);
+      await harness.engine.setConsumer(ENTITY, 't.a', 'done', 0, { acked: 7, sent: 7, runs: [] });
       await harness.reopen?.();
       expect(await harness.engine.consumer(ENTITY, 't.a', 'c')).toEqual({ ...STATE, version: 1 });
+      expect(await harness.engine.consumer(ENTITY, 't.a', 'done')).toEqual({
+        acked: 7,
+        sent: 7,
+        runs: [],
+        version: 1,
+      });
     });
   });
 }

@@ -12,6 +12,7 @@ const MAX_EVENTS = 4;
 type Step =
   | { readonly do: 'append'; readonly topics: readonly number[]; readonly key: number | undefined }
   | { readonly do: 'delete'; readonly topic: number }
+  | { readonly do: 'trim'; readonly topic: number; readonly keep: number }
   | { readonly do: 'note' }
   | { readonly do: 'read'; readonly note: number; readonly limit: number };
 
@@ -26,6 +27,14 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), topic: topicIndex }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('trim' as const),
+      topic: topicIndex,
+      keep: fc.integer({ min: -1, max: MAX_EVENTS }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const) }) },
   {
     weight: 4,
@@ -73,6 +82,8 @@ class Model {
         return this.#append(step.topics, step.key);
       case 'delete':
         return this.#delete(TOPICS[step.topic] as string);
+      case 'trim':
+        return this.#trim(TOPICS[step.topic] as string, step.keep);
       case 'note':
         return this.#note();
       case 'read': {
@@ -114,6 +125,13 @@ class Model {
     this.#lives.delete(topic);
     if (state !== undefined) this.#history.push({ topic, life: state.life, offset: 0, data: '' });
     expect(await this.#engine.delete(this.#entity, topic)).toBe(state !== undefined);
+  }
+
+  async #trim(topic: string, keep: number): Promise<void> {
+    const offset = this.#lives.get(topic)?.offset ?? 0;
+    await this.#engine.trim(this.#entity, topic, offset - keep);
+    const first = (await this.#engine.head(this.#entity, topic))?.firstOffset ?? 1;
+    expect(first).toBeGreaterThan(Math.min(offset, offset - keep));
   }
 
   async #note(): Promise<void> {

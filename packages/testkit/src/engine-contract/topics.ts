@@ -36,6 +36,26 @@ export function describeTopics(suite: ContractSuite): void {
       expect(await list('t.*')).toEqual(['t.a', 't.a.b', 't.bb', 't.c']);
     });
 
+    test('are found by entity: each that holds one is named once', async () => {
+      const { engine } = suite.harness();
+      expect(await engine.entities()).toEqual([]);
+      await append(engine, 't.a', { entity: 'refused', expect: { offset: 3 } });
+      for (const entity of ['a', 'b', 'c']) await store(engine, 't.a', { entity });
+      await store(engine, 't.b', { entity: 'b' });
+      expect((await engine.entities()).toSorted()).toEqual(['a', 'b', 'c']);
+      await engine.delete('b', 't.a');
+      await engine.delete('c', 't.a');
+      expect((await engine.entities()).toSorted()).toEqual(['a', 'b']);
+    });
+
+    testIf(suite.reopens)('are found by entity after a restart', async () => {
+      const harness = suite.harness();
+      for (const entity of ['a', 'b']) await store(harness.engine, 't.a', { entity });
+      await harness.engine.delete('b', 't.a');
+      await harness.reopen?.();
+      expect(await harness.engine.entities()).toEqual(['a']);
+    });
+
     test('have a head with position, time and size; one that has no event has none', async () => {
       const { engine, clock } = suite.harness();
       expect(await engine.head(ENTITY, 't.a')).toBeUndefined();
@@ -141,13 +161,15 @@ export function describeTopics(suite: ContractSuite): void {
         engine.cursor(ENTITY),
         engine.head(ENTITY, 't.a'),
         engine.topics(ENTITY, '*'),
+        engine.entities(),
+        engine.trim(ENTITY, 't.a', 1),
         engine.delete(ENTITY, 't.a'),
         engine.acquireLease(ENTITY, 'l', 'me', 1000),
         engine.renewLease(ENTITY, 'l', 'me', 1000),
         engine.releaseLease(ENTITY, 'l', 'me'),
         engine.leaseHolders(ENTITY, 'l'),
         engine.consumer(ENTITY, 't.a', 'c'),
-        engine.setConsumer(ENTITY, 't.a', 'c', 0, { acked: 0, sent: 0, attempt: 0, nextAt: 0 }),
+        engine.setConsumer(ENTITY, 't.a', 'c', 0, { acked: 0, sent: 0, runs: [] }),
       ];
       for (const call of refused) await expect(call).rejects.toMatchObject({ code: 'unavailable' });
       await engine.close();
