@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { inboxOf, isHiddenFrom, isInboxTopic } from './inbox.ts';
+import { sessionTopicOf } from './direct-send.ts';
+import { EVERY_TOPIC, inboxOf, isHiddenFrom, isInboxTopic, selectsTopic } from './inbox.ts';
 
 describe('inboxes', () => {
   test('[TOPIC-3] an inbox is named after its user', () => {
@@ -25,7 +26,17 @@ describe('inboxes', () => {
     ['user.alice.*', 'user.alice.mail', false],
     ['*', 'task.user', false],
     ['task.*', 'task.user', false],
+    ['*', 'session.k3-1', true],
+    ['*.k3-1', 'session.k3-1', true],
+    ['session.k3-1', 'session.k3-1', false],
   ])('[AUTH-8] what %s matches of %s is hidden: %s', ([pattern, topic, hidden]) => {
     expect(isHiddenFrom(pattern, topic)).toBe(hidden);
   });
+
+  test.for(['task', 'task.a', 'user.alice', 'user.alice.mail', sessionTopicOf('k3-1')])(
+    'the server itself follows %s',
+    (topic) => {
+      expect(selectsTopic(EVERY_TOPIC, topic)).toBe(true);
+    },
+  );
 });

@@ -1,3 +1,4 @@
+import { isSessionTopic, SESSION_NAMESPACE } from './direct-send.ts';
 import { encodeSegment } from './segment.ts';
 import { matchesPattern, namespaceOf } from './topic.ts';
 
@@ -19,15 +20,20 @@ export function isInboxTopic(topic: string): boolean {
   return namespaceOf(topic) === INBOX_NAMESPACE;
 }
 
+/** Whether a topic or pattern is for one user's or one session's eyes: an inbox, or the topic of a session. */
+export function isPrivateTopic(topic: string): boolean {
+  return isInboxTopic(topic) || isSessionTopic(topic);
+}
+
 /**
  * Whether a subscription to `pattern` must not be given an event of `topic` although the pattern matches it.
  * Depends on the two names alone, so that it can be decided once for all subscribers of a pattern.
  */
 export function isHiddenFrom(pattern: string, topic: string): boolean {
-  return isInboxTopic(topic) && !isInboxTopic(pattern);
+  return isPrivateTopic(topic) && !isPrivateTopic(pattern);
 }
 
-/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nobody's inbox ([AUTH-8]). */
+/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]). */
 export function selectsTopic(patterns: readonly string[], topic: string): boolean {
   for (const pattern of patterns) {
     if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
@@ -35,5 +41,11 @@ export function selectsTopic(patterns: readonly string[], topic: string): boolea
   return false;
 }
 
-/** Patterns that select every topic, inboxes too. */
-export const EVERY_TOPIC: readonly string[] = ['*', INBOX_NAMESPACE, `${INBOX_NAMESPACE}.*`];
+/** Patterns that select every topic, private ones too. */
+export const EVERY_TOPIC: readonly string[] = [
+  '*',
+  INBOX_NAMESPACE,
+  `${INBOX_NAMESPACE}.*`,
+  SESSION_NAMESPACE,
+  `${SESSION_NAMESPACE}.*`,
+];

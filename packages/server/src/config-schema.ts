@@ -145,7 +145,7 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     ...strict,
     default: {},
     description:
-      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` 1 hour; `audit` 365 days, 1,000,000 events.',
+      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` 1 hour; `session` live, 100 events and 10 minutes; `audit` 365 days, 1,000,000 events.',
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

@@ -31,6 +31,8 @@ export const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   tool: { durability: 'durable', retention: { maxAgeMs: 7 * DAY_MS } },
   audit: { durability: 'durable', retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
   user: { durability: 'durable', retention: { maxAgeMs: HOUR_MS } },
+  // Only a session that reads slowly comes back to what it was sent.
+  session: { durability: 'live', retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };
 
 /** The policies of one server: defaults, overridden by what its configuration says of single namespaces. */

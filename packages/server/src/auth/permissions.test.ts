@@ -1,7 +1,7 @@
 import {
   coversPattern,
   isHiddenFrom,
-  isInboxTopic,
+  isPrivateTopic,
   matchesPattern,
   ROLES,
   type Role,
@@ -114,8 +114,25 @@ describe('Permissions', () => {
     expect(permissions.mayPublish('user.bob')).toBe(role === 'publisher' || role === 'admin');
   });
 
-  test('[AUTH-8] whatever the token lists, no subscription delivers from another inbox', () => {
-    const segment = fc.constantFrom('*', 'user', 'me', 'bob', 'x');
+  test.for(ROLES)('[SEND-3] %s writes what reaches sessions unasked only if it may broadcast', (role) => {
+    const permissions = permissionsOf([role], { publish: ['*'] });
+    for (const topic of ['system.broadcast', 'session.k3-1', 'user.bob']) {
+      expect(permissions.mayPublish(topic), topic).toBe(role === 'publisher' || role === 'admin');
+    }
+    expect(permissionsOf(['admin'], { publish: ['task.*'] }).mayPublish('system.broadcast')).toBe(false);
+  });
+
+  test.for(ROLES)('[SEND-5] %s reads the topic of no session, whatever the token lists', (role) => {
+    const permissions = permissionsOf([role], { subscribe: ['*', 'session.*', 'session.k3-1'] });
+    for (const pattern of ['session', 'session.*', 'session.k3-1']) {
+      expect(permissions.maySubscribe(pattern), pattern).toBe(false);
+    }
+    expect(permissions.mayRead('session.k3-1')).toBe(false);
+    expect(permissions.readable()).not.toContain('session.*');
+  });
+
+  test('[AUTH-8] whatever the token lists, no subscription delivers what is private to others', () => {
+    const segment = fc.constantFrom('*', 'user', 'session', 'me', 'bob', 'x');
     const pattern = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('.'));
     const topic = pattern.filter((text) => !text.includes('*'));
     fc.assert(
@@ -126,7 +143,7 @@ describe('Permissions', () => {
           matchesPattern(asked, published) &&
           !isHiddenFrom(asked, published);
         const own = published === 'user.me' || published.startsWith('user.me.');
-        if (delivered) expect(own || !isInboxTopic(published)).toBe(true);
+        if (delivered) expect(own || !isPrivateTopic(published)).toBe(true);
         if (delivered) expect(permissions.mayRead(published)).toBe(true);
         expect(permissions.readable().every((readable) => permissions.maySubscribe(readable))).toBe(true);
       }),

@@ -1,9 +1,12 @@
 import {
+  BROADCAST_TOPIC,
   coversPattern,
   encodeSegment,
   INBOX_NAMESPACE,
   inboxOf,
   isInboxTopic,
+  isPrivateTopic,
+  isSessionTopic,
   matchesPattern,
   type Role,
 } from '@millrace/protocol';
@@ -85,35 +88,39 @@ export class Permissions {
     );
     this.mayBroadcast = grants.some((grant) => grant.broadcast);
     this.mayAdminister = grants.some((grant) => grant.administer);
-    this.#shared = [...new Set(subscribe.filter((pattern) => !isInboxTopic(pattern)))];
+    this.#shared = [...new Set(subscribe.filter((pattern) => !isPrivateTopic(pattern)))];
     this.#ownInbox = [...new Set(subscribe.flatMap((pattern) => ownInboxPart(pattern, userId)))];
     this.#publishable = [...new Set(publish)];
   }
 
   /**
    * Whether the identity may subscribe to a topic or pattern: one of its own patterns covers everything that this
-   * one matches. A pattern that begins with `*` may be permitted although it matches other users' inboxes; the hub
-   * hides those by `isHiddenFrom`.
+   * one matches. A pattern that begins with `*` may be permitted although it matches what is private to others; the
+   * hub hides that by `isHiddenFrom`.
    */
   maySubscribe(pattern: string): boolean {
-    const granted = isInboxTopic(pattern) ? this.#ownInbox : this.#shared;
-    return granted.some((outer) => coversPattern(outer, pattern));
+    return this.#granted(pattern).some((outer) => coversPattern(outer, pattern));
   }
 
   /** Whether the identity may read this one topic. */
   mayRead(topic: string): boolean {
-    const granted = isInboxTopic(topic) ? this.#ownInbox : this.#shared;
-    return granted.some((pattern) => matchesPattern(pattern, topic));
+    return this.#granted(topic).some((pattern) => matchesPattern(pattern, topic));
   }
 
-  /** Whether the identity may publish to this topic. Inboxes are written by those who may broadcast. */
+  /** Whether the identity may publish to this topic. What reaches sessions unasked takes who may broadcast. */
   mayPublish(topic: string): boolean {
-    if (isInboxTopic(topic) && !this.mayBroadcast) return false;
+    if (!this.mayBroadcast && (isPrivateTopic(topic) || topic === BROADCAST_TOPIC)) return false;
     return this.#publishable.some((pattern) => matchesPattern(pattern, topic));
   }
 
   /** Everything the identity may read, its own inbox included: each of these passes {@link maySubscribe}. */
   readable(): readonly string[] {
     return [...this.#shared, ...this.#ownInbox];
+  }
+
+  /** The patterns that may grant a topic or pattern: of its own session's topic each session gets what there is unasked. */
+  #granted(topic: string): readonly string[] {
+    if (isSessionTopic(topic)) return [];
+    return isInboxTopic(topic) ? this.#ownInbox : this.#shared;
   }
 }

@@ -1,4 +1,4 @@
-import { hasWildcard } from '@millrace/protocol';
+import { hasWildcard, selectsTopic } from '@millrace/protocol';
 
 /** What a subscription selects: one topic by name, or everything that matches one of several patterns. */
 export type Selection =
@@ -12,4 +12,8 @@ export function selectionOf(pattern: string): Selection {
 /** As a client names it. */
 export function selectionName(selection: Selection): string {
   return selection.kind === 'topic' ? selection.topic : selection.patterns.join(',');
+}
+
+export function selects(selection: Selection, topic: string): boolean {
+  return selection.kind === 'topic' ? selection.topic === topic : selectsTopic(selection.patterns, topic);
 }

@@ -65,11 +65,16 @@ export class Connections {
   }
 
   /** The authenticated sessions of one entity. */
+  of(entityId: string): Session[] {
+    return this.all().filter(({ identity }) => identity?.entityId === entityId);
+  }
+
+  /** The same, as lists show them. */
   list(entityId: string): ConnectionInfo[] {
     const connections: ConnectionInfo[] = [];
-    for (const session of this.#sessions.values()) {
+    for (const session of this.of(entityId)) {
       const { identity } = session;
-      if (identity?.entityId !== entityId) continue;
+      if (identity === undefined) continue;
       connections.push({
         connectionId: session.id,
         userId: identity.userId,

@@ -13,7 +13,7 @@ import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Identity } from '../auth/identity.ts';
 import type { Dialect } from '../hub/dialect.ts';
 import type { Start } from '../hub/hub.ts';
-import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
+import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import { errorMessage } from './error-message.ts';
 import { Publications } from './publications.ts';
@@ -97,6 +97,11 @@ export class Session implements Timed {
 
   get subscriptions(): readonly string[] {
     return this.#subscriber?.subscriptions.map(({ name }) => name) ?? [];
+  }
+
+  /** Whether one of its subscriptions selects the topic. */
+  follows(topic: string): boolean {
+    return this.#subscriber?.subscriptions.some(({ selection }) => selects(selection, topic)) ?? false;
   }
 
   get remoteAddress(): string {

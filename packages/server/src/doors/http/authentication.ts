@@ -58,3 +58,10 @@ export function administratorOf(request: FastifyRequest): Identity {
   if (identity.permissions.mayAdminister) return identity;
   throw new MillraceError('forbidden', 'this needs a token with the role "admin"');
 }
+
+/** Who sent the request, when they may broadcast. Throws a `MillraceError` (`forbidden`) otherwise. */
+export function broadcasterOf(request: FastifyRequest): Identity {
+  const identity = identityOf(request);
+  if (identity.permissions.mayBroadcast) return identity;
+  throw new MillraceError('forbidden', 'this needs a token with the role "publisher" or "admin"');
+}

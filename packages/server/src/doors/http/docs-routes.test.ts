@@ -58,10 +58,15 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/topics',
       'GET /api/v1/topics/{topic}',
       'GET /api/v1/topics/{topic}/events',
+      'GET /api/v1/ws/stats',
       'GET /healthz',
       'GET /livez',
       'GET /readyz',
       'POST /api/v1/events',
+      'POST /api/v1/ws/broadcast',
+      'POST /api/v1/ws/send-to-channel/{channel}',
+      'POST /api/v1/ws/send-to-session/{session_id}',
+      'POST /api/v1/ws/send-to-user/{user_id}',
     ]);
   });
 

@@ -16,6 +16,7 @@ import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
 import { addPublishRoutes } from './publish-routes.ts';
 import { logRequests } from './request-log.ts';
 import { answerOrigins, setCommonHeaders } from './response-headers.ts';
+import { addSendRoutes } from './send-routes.ts';
 import { compileRequestCheck } from './shape-check.ts';
 import { addStatsRoutes } from './stats-routes.ts';
 import { addTopicRoutes } from './topic-routes.ts';
@@ -51,6 +52,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addPublishRoutes(router, guard, context);
   addHistoryRoutes(router, guard, context);
   addTopicRoutes(router, guard, context);
+  addSendRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);

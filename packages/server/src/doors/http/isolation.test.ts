@@ -54,6 +54,7 @@ describe('[AUTH-7] no verb reaches another entity', () => {
     '/api/v1/events?topics=task.*,metrics.*,user.tester',
     '/api/v1/connections',
     '/api/v1/realtime/stats',
+    '/api/v1/ws/stats',
   ];
 
   describe.each(disguises)('asked %s', (_, query, headers) => {
@@ -67,7 +68,9 @@ describe('[AUTH-7] no verb reaches another entity', () => {
       for (const list of ['topics', 'events', 'connections']) {
         if (Array.isArray(body[list])) expect(body[list]).toEqual([]);
       }
-      if (path.endsWith('stats')) expect(body).toMatchObject({ connections: { active_connections: 0 } });
+      if (path.endsWith('realtime/stats'))
+        expect(body).toMatchObject({ connections: { active_connections: 0 } });
+      if (path.endsWith('ws/stats')) expect(body).toMatchObject({ active_sessions: 0, active_users: 0 });
     });
 
     test('DELETE /api/v1/topics/task.1', async () => {
@@ -81,6 +84,22 @@ describe('[AUTH-7] no verb reaches another entity', () => {
         headers,
       });
       expect(answer.status).toBe(404);
+    });
+
+    test('POST /api/v1/ws/send-to-session/{id}, and to everyone', async () => {
+      const send = (path: string) =>
+        a.call(`/api/v1/ws/${path}?${query}`, {
+          method: 'POST',
+          headers,
+          body: { data: 1, entity: 'b', entityId: 'b' },
+        });
+      expect((await send(`send-to-session/${connectionOfB}`)).status).toBe(404);
+      for (const path of ['broadcast', 'send-to-user/tester', 'send-to-channel/task.1']) {
+        expect(await send(path), path).toMatchObject({ status: 200, body: { reached: 0 } });
+      }
+      for (const topic of ['system.broadcast', 'user.tester', 'task.1']) {
+        await a.delete(`/api/v1/topics/${topic}`);
+      }
     });
 
     test('POST /api/v1/events', async () => {

@@ -1,4 +1,4 @@
-import { ApiClient, TestServer } from '@millrace/testkit';
+import { ApiClient, TestServer, until } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../clock.ts';
 import { createMemoryEngine } from '../../engine/memory-engine.ts';
@@ -100,6 +100,42 @@ describe('figures', () => {
     const member = new ApiClient(server.origin, await server.token({ roles: ['member'] }));
     expect((await member.get('/api/v1/realtime/stats')).body).not.toHaveProperty('metrics');
     stranger.close();
+  });
+});
+
+describe('sessions and users', () => {
+  test('[HTTP-4] are counted for their entity, by door', async () => {
+    const entity = 'counted';
+    const clients = [
+      await server.connect('/ws', { entity, sub: 'anna' }),
+      await server.connect('/ws', { entity, sub: 'anna' }),
+      await server.connect('/ws/task/a', { entity, sub: 'bert' }),
+    ];
+    const anonymous = await server.connectAnonymously();
+    const own = new ApiClient(server.origin, await server.token({ entity, roles: ['observer'] }));
+    const count = () => own.get<{ active_sessions: number }>('/api/v1/ws/stats');
+    await until(async () => (await count()).body.active_sessions === 3, 'all sessions to be open');
+    expect((await count()).body).toEqual({
+      active_connections: 3,
+      active_sessions: 3,
+      active_users: 2,
+      by_door: { websocket: 2, bare: 1, sse: 0 },
+      timestamp: expect.stringMatching(/Z$/),
+    });
+    for (const client of [...clients, anonymous]) client.close();
+  });
+
+  test('[AUTH-7] are counted over all entities for the operator alone', async () => {
+    const clients = [
+      await server.connect('/ws', { entity: 'one', sub: 'anna' }),
+      await server.connect('/ws', { entity: 'two', sub: 'anna' }),
+    ];
+    for (const client of clients) await client.next('welcome');
+    const { body } = await api.get<Record<string, number>>('/api/v1/ws/stats');
+    expect(body.active_users).toBeGreaterThanOrEqual(2);
+    expect(body.total_connections).toBeGreaterThanOrEqual(body.active_connections ?? NaN);
+    expect(body.peak_concurrent).toBeGreaterThanOrEqual(2);
+    for (const client of clients) client.close();
   });
 });
 

@@ -53,7 +53,7 @@ const ListSchema = {
   tags: ['Topics'],
   summary: 'List topics',
   description:
-    'Topics that match and that the token may read. A pattern that begins with `*` finds nobody’s inbox (`user.*`): ask for it by its name.',
+    'Topics that match and that the token may read. A pattern that begins with `*` finds nobody’s inbox (`user.*`): ask for it by its name. Topics of sessions (`session.*`) are not listed.',
   querystring: ListQuery,
   response: { 200: ListAnswer, ...guardedAnswers('bad-message', 'bad-topic', 'unavailable') },
 } as const;
