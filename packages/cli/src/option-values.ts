@@ -1,4 +1,5 @@
-import { findPatternProblem, findTopicProblem } from '@millrace/protocol';
+import type { EventFilter } from '@millrace/client';
+import { findPatternProblem, findTopicProblem, MillraceError, parseFilter } from '@millrace/protocol';
 import { parseDuration } from '@millrace/server/config';
 import { InvalidArgumentError } from 'commander';
 
@@ -41,4 +42,28 @@ export function patterns(text: string, before: readonly string[] = []): readonly
   const problem = findPatternProblem(text);
   if (problem === undefined) return [...before, text];
   throw new InvalidArgumentError(`It ${problem}. (Quote a pattern, so that the shell leaves its "*" alone.)`);
+}
+
+/** A filter as the server takes it; what is wrong with it is told before a server is asked for. */
+export function filter(text: string): EventFilter {
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError('It must be a JSON object such as {"types": ["task.failed"]}.');
+  }
+  try {
+    parseFilter(value as Record<string, unknown>);
+  } catch (error) {
+    if (error instanceof MillraceError) throw new InvalidArgumentError(`${error.message}.`);
+    throw error;
+  }
+  // Just checked, by the rules that the type spells out.
+  return value as EventFilter;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InvalidArgumentError(`It is not JSON: ${(cause as Error).message}. (Quote it with '…'.)`);
+  }
 }

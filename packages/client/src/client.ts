@@ -8,6 +8,7 @@ import {
 } from '@millrace/protocol';
 import type { ConnectionOptions } from './connection.ts';
 import { Emitter } from './emitter.ts';
+import type { FeedOptions } from './feed.ts';
 import { Lane, type LaneHandlers } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { globalPlatform, type Platform } from './platform.ts';
@@ -118,7 +119,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     }
     this.#subscriptions.add(subscription);
     subscription.on('closed', () => this.#subscriptions.delete(subscription));
-    this.#lanes.attach(subscription, topicOrPattern, options.since);
+    this.#lanes.attach(subscription, topicOrPattern, options.since, feedOptions(options));
     return subscription;
   }
 
@@ -205,6 +206,14 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       throw error;
     });
   };
+}
+
+/** As it goes on the wire; later changes of what the application gave do not count. */
+function feedOptions({ filter, batch, slow }: SubscribeOptions): FeedOptions {
+  const given = { filter, batch: batch === false ? undefined : batch, slow };
+  const options = JSON.parse(JSON.stringify(given)) as FeedOptions;
+  const { filter: written, ...others } = options;
+  return written !== undefined && Object.keys(written).length === 0 ? others : options;
 }
 
 function connectionOptions(

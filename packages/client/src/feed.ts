@@ -7,6 +7,7 @@ import {
   type PositionMessage,
   type Since,
   type SubscribedMessage,
+  type SubscribeMessage,
   type UnsubscribedMessage,
 } from '@millrace/protocol';
 import type { Platform, Timer } from './platform.ts';
@@ -34,10 +35,13 @@ export interface Standing {
   readonly cursor: string | undefined;
 }
 
+/** What a `subscribe` asks for beside the place where reading begins. */
+export type FeedOptions = Pick<SubscribeMessage, 'filter' | 'batch' | 'slow'>;
+
 /** The connection that carries a feed, while there is one. */
 export interface FeedWire {
   /** Sends a `subscribe` and returns its id. */
-  subscribe(topic: string, since: Since | undefined): string;
+  subscribe(topic: string, since: Since | undefined, options: FeedOptions): string;
   unsubscribe(topic: string): void;
 }
 
@@ -58,19 +62,29 @@ export class Feed {
   readonly topic: string;
   readonly #platform: Platform;
   readonly #since: Since | undefined;
+  readonly #options: FeedOptions;
   readonly #progress: Progress;
   readonly #readers = new Set<Reader>();
   #state: FeedState = { name: 'waiting' };
   /** Nothing was received yet, so whoever asks for the same may join. */
   #fresh = true;
   #behind = 0;
+  /** The server said that the topic is sealed: its end is the end of the replay. */
+  #sealedAtHead = false;
   #retry: Timer | undefined;
 
-  constructor(platform: Platform, topic: string, since: Since | undefined, progress?: Progress) {
+  constructor(
+    platform: Platform,
+    topic: string,
+    since: Since | undefined,
+    options: FeedOptions,
+    progress?: Progress,
+  ) {
     this.topic = topic;
     this.#platform = platform;
     this.#since = since;
-    this.#progress = progress ?? new Progress(topic, since);
+    this.#options = options;
+    this.#progress = progress ?? new Progress(topic, since, options.filter !== undefined);
     this.#fresh = progress === undefined;
   }
 
@@ -82,9 +96,10 @@ export class Feed {
     return this.#state.name === 'ended';
   }
 
-  /** Whether a reader that wants `since` would be given exactly that by joining. */
-  canJoin(since: Since | undefined): boolean {
-    if (this.#fresh) return this.#state.name !== 'ended' && sameSince(this.#since, since);
+  /** Whether a reader that wants this would be given exactly that by joining. */
+  canJoin(since: Since | undefined, options: FeedOptions): boolean {
+    if (!sameValue(this.#options, options)) return false;
+    if (this.#fresh) return this.#state.name !== 'ended' && sameValue(this.#since, since);
     return since === undefined && this.#state.name === 'active' && this.#progress.live && this.#behind === 0;
   }
 
@@ -106,7 +121,7 @@ export class Feed {
   /** Takes one of several readers out to read on by itself, later, from where it stands. */
   split(reader: Reader): Feed {
     this.#readers.delete(reader);
-    const own = new Feed(this.#platform, this.topic, this.#since, this.#progress.clone());
+    const own = new Feed(this.#platform, this.topic, this.#since, this.#options, this.#progress.clone());
     own.#state = { name: 'paused', wire: undefined };
     own.join(reader);
     return own;
@@ -171,7 +186,8 @@ export class Feed {
       if (gap !== undefined) reader.gap(gap);
       reader.subscribed(answer, { position, cursor: this.#progress.live ? cursor : undefined });
     }
-    if (message.sealed === true && this.#progress.live) this.#seal();
+    this.#sealedAtHead = message.sealed === true;
+    this.#sealAtHead();
   }
 
   onEvent(event: MillraceEvent): void {
@@ -183,7 +199,9 @@ export class Feed {
   }
 
   onPosition(message: PositionMessage): void {
-    if (this.#state.name === 'active' && this.#progress.moved(message)) this.#tellCursor();
+    if (this.#state.name !== 'active') return;
+    if (this.#progress.moved(message)) this.#tellCursor();
+    this.#sealAtHead();
   }
 
   onDropped(message: DroppedMessage): void {
@@ -216,7 +234,11 @@ export class Feed {
 
   #request(wire: FeedWire): void {
     this.#retry?.cancel();
-    this.#state = { name: 'requested', wire, id: wire.subscribe(this.topic, this.#progress.resume) };
+    this.#state = {
+      name: 'requested',
+      wire,
+      id: wire.subscribe(this.topic, this.#progress.resume, this.#options),
+    };
   }
 
   #requestLater(wire: FeedWire, retryAfterMs: unknown): void {
@@ -232,6 +254,11 @@ export class Feed {
     if (cursor !== undefined) for (const reader of this.#readers) reader.reached(cursor);
   }
 
+  /** A filter may keep the sealing event back. */
+  #sealAtHead(): void {
+    if (this.#sealedAtHead && this.#progress.live && this.#state.name === 'active') this.#seal();
+  }
+
   #seal(): void {
     this.end();
     for (const reader of this.#readers) reader.sealed();
@@ -243,6 +270,6 @@ export class Feed {
   }
 }
 
-function sameSince(a: Since | undefined, b: Since | undefined): boolean {
+function sameValue(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,8 +1,10 @@
 export { MillraceError, type MillraceEvent, type PublishResult, type Since } from '@millrace/protocol';
 export { createClient } from './client.ts';
+export type { EventFilter, FieldConditions, FieldFilter, FilterScalar } from './event-filter.ts';
 export { globalPlatform, type Platform, type Socket, type SocketHandlers, type Timer } from './platform.ts';
 export type {
   AnyCatalog,
+  BatchOptions,
   CatalogEvent,
   Client,
   ClientEvents,
@@ -15,6 +17,7 @@ export type {
   PublishOptions,
   ReconnectOptions,
   SessionInfo,
+  SlowPolicy,
   Subscribed,
   SubscribeOptions,
   Subscription,

@@ -8,7 +8,7 @@ import {
   type WelcomeMessage,
 } from '@millrace/protocol';
 import { Connection, type ConnectionHandlers, type ConnectionOptions } from './connection.ts';
-import type { Feed, FeedWire } from './feed.ts';
+import type { Feed, FeedOptions, FeedWire } from './feed.ts';
 
 export interface LaneHandlers
   extends Pick<ConnectionHandlers, 'state' | 'error' | 'attemptFailed' | 'failed' | 'roundTrip'> {
@@ -68,9 +68,9 @@ export class Lane implements FeedWire {
     this.#patterns.delete(feed.topic);
   }
 
-  subscribe(topic: string, since: Since | undefined): string {
+  subscribe(topic: string, since: Since | undefined, options: FeedOptions): string {
     const id = `s${++this.#requests}`;
-    this.connection.send(JSON.stringify({ type: 'subscribe', id, topic, since }));
+    this.connection.send(JSON.stringify({ type: 'subscribe', id, topic, since, ...options }));
     return id;
   }
 
@@ -106,6 +106,9 @@ export class Lane implements FeedWire {
     switch (message.type) {
       case 'event':
         this.#feedOf(message.topic)?.onEvent(message);
+        break;
+      case 'batch':
+        for (const event of message.events) this.#feedOf(event.topic)?.onEvent(event);
         break;
       case 'subscribed':
         this.#feeds.get(message.topic)?.onSubscribed(message);

@@ -1,13 +1,13 @@
 import type { Since } from '@millrace/protocol';
-import { Feed, type Reader } from './feed.ts';
+import { Feed, type FeedOptions, type Reader } from './feed.ts';
 import type { Lane } from './lane.ts';
 import type { Platform } from './platform.ts';
 
 /**
  * Which connection carries what. Nearly always there is one: the first, which also publishes. A reader that wants
- * history of what the first connection is already reading (`task.build-7` from the beginning, while `task.*` is live)
- * gets a second one, since replays that overlap live events cannot be told apart in one session. A lane that carries
- * nothing is closed.
+ * history of what the first connection is already reading (`task.build-7` from the beginning, while `task.*` is live), or
+ * reads it by another filter, gets a second one, since what overlaps cannot be told apart in one session. A lane that
+ * carries nothing is closed.
  */
 export class Lanes {
   readonly first: Lane;
@@ -27,9 +27,9 @@ export class Lanes {
   }
 
   /** Begins to read. */
-  attach(reader: Reader, topic: string, since: Since | undefined): void {
-    const running = this.all.map((lane) => lane.feed(topic)).find((feed) => feed?.canJoin(since));
-    const feed = running ?? new Feed(this.#platform, topic, since);
+  attach(reader: Reader, topic: string, since: Since | undefined, options: FeedOptions = {}): void {
+    const running = this.all.map((lane) => lane.feed(topic)).find((feed) => feed?.canJoin(since, options));
+    const feed = running ?? new Feed(this.#platform, topic, since, options);
     const standing = feed.standing;
     this.#feedOf.set(reader, feed);
     feed.join(reader);

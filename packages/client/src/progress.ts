@@ -1,4 +1,5 @@
 import {
+  coversCursor,
   type DroppedMessage,
   formatPosition,
   hasWildcard,
@@ -29,37 +30,48 @@ export const MAX_PLACES = 20_000;
  * A topic resumes from its position. A pattern resumes from the last cursor, which may lie before events already
  * read; the places of the topics seen since tell them from new ones. A cursor can be a little older than what came
  * just before it, so places live for two cursors.
+ *
+ * With a filter the server tells from time to time how far it has read: only that says where a replay ends, since
+ * `replayed` counts what is read, not what comes; and it moves the place to resume from behind events kept back.
  */
 export class Progress {
   readonly topic: string;
   readonly #since: Since | undefined;
   readonly #isPattern: boolean;
+  readonly #filtered: boolean;
   #places = new Map<string, Place>();
   #olderPlaces = new Map<string, Place>();
   #cursor: string | undefined;
   /** `subscribed.cursor` lies behind the replay, so it counts only when the replay has been read. */
   #cursorAfterReplay: string | undefined;
+  /** `subscribed.position`: how far the replay reaches. */
+  #head: Place | undefined;
+  /** Over SSE a filtered topic is moved on by a cursor, which then lies behind its last event. */
+  #cursorBehindPlace: string | undefined;
   #replayLeft = 0;
   /** Some of the replay was dropped and nobody knows how much: the next cursor from the server ends it. */
   #uncounted = false;
 
-  constructor(topic: string, since: Since | undefined) {
+  constructor(topic: string, since: Since | undefined, filtered: boolean) {
     this.topic = topic;
     this.#since = since;
     this.#isPattern = hasWildcard(topic);
+    this.#filtered = filtered;
   }
 
   /** One more reader that stands at the same place. */
   clone(): Progress {
-    const copy = new Progress(this.topic, this.#since);
+    const copy = new Progress(this.topic, this.#since, this.#filtered);
     copy.#places = new Map(this.#places);
     copy.#olderPlaces = new Map(this.#olderPlaces);
     copy.#cursor = this.#cursor;
+    copy.#cursorBehindPlace = this.#cursorBehindPlace;
     return copy;
   }
 
   /** What to ask for in the next `subscribe`; `undefined` means from now on. */
   get resume(): Since | undefined {
+    if (this.#cursorBehindPlace !== undefined) return this.#cursorBehindPlace;
     const place = this.#isPattern ? undefined : this.#places.get(this.topic);
     if (place === undefined) return this.#cursor ?? this.#since;
     return place.id === undefined ? formatPosition(place) : { ...place, id: place.id };
@@ -87,6 +99,7 @@ export class Progress {
     this.#endReplay();
     this.#replayLeft = message.replayed;
     this.#cursorAfterReplay = message.cursor;
+    this.#head = message.position === undefined ? undefined : parsePosition(message.position);
     // With a replay to come the reader does not stand at the head yet.
     if (message.replayed === 0) this.#standAt(message.position);
     this.#countReplayed(0);
@@ -97,28 +110,53 @@ export class Progress {
   accept(event: MillraceEvent): boolean {
     const known = this.#places.get(event.topic) ?? this.#olderPlaces.get(event.topic);
     const isNew = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
-    if (isNew) this.#remember(event.topic, { epoch: event.epoch, offset: event.offset, id: event.id });
-    this.#countReplayed(1);
+    if (isNew) {
+      this.#cursorBehindPlace = undefined;
+      this.#remember(event.topic, { epoch: event.epoch, offset: event.offset, id: event.id });
+    }
+    if (!this.#filtered) this.#countReplayed(1);
     return isNew;
   }
 
   /** The server moves a quiet reader on; true when the cursor changed. */
-  moved({ position, cursor, topic }: PositionMessage): boolean {
-    if (this.#replayLeft > 0 && !this.#uncounted) return false;
-    if (topic === this.topic) this.#standAt(position);
-    if (cursor === undefined || cursor === this.#cursor) return false;
-    this.#endReplay();
-    this.#setCursor(cursor);
-    return true;
+  moved(message: PositionMessage): boolean {
+    const own = message.topic === this.topic;
+    const before = this.#cursor;
+    if (own && this.#filtered) this.#movedByFilter(message);
+    else if (this.#replayLeft === 0 || this.#uncounted) {
+      if (own) this.#standAt(message.position);
+      if (message.cursor !== undefined && message.cursor !== before) {
+        this.#endReplay();
+        this.#setCursor(message.cursor);
+      }
+    }
+    return this.#cursor !== before;
+  }
+
+  #movedByFilter({ position, cursor }: PositionMessage): void {
+    this.#standAt(position);
+    if (cursor !== undefined && cursor !== this.#cursor) this.#setCursor(cursor);
+    if (!this.#isPattern) this.#cursorBehindPlace = cursor;
+    if (this.#replayLeft > 0 && this.#reachesHead(position, cursor)) this.#countReplayed(this.#replayLeft);
+  }
+
+  #reachesHead(position: string | undefined, cursor: string | undefined): boolean {
+    const place = position === undefined ? undefined : parsePosition(position);
+    if (place !== undefined && this.#head !== undefined) {
+      return place.epoch !== this.#head.epoch || place.offset >= this.#head.offset;
+    }
+    return cursor !== undefined && coversCursor(cursor, this.#cursorAfterReplay || cursor);
   }
 
   dropped({ topic, from, to, count, reason }: DroppedMessage): Gap {
     const place = this.#places.get(topic);
+    // What a slow reader was spared may come between events that it gets: those move it on.
+    if (reason === 'slow') return { topic, reason, from, to, count };
     if (place !== undefined && to !== undefined && to > place.offset) {
       this.#remember(topic, { epoch: place.epoch, offset: to });
     }
     if (count === undefined) this.#uncounted = true;
-    else this.#countReplayed(count);
+    else if (!this.#filtered) this.#countReplayed(count);
     return { topic, reason, from, to, count };
   }
 
@@ -132,8 +170,10 @@ export class Progress {
 
   #countReplayed(count: number): void {
     this.#replayLeft = Math.max(0, this.#replayLeft - count);
-    if (this.#replayLeft > 0 || this.#cursorAfterReplay === undefined) return;
-    this.#setCursor(this.#cursorAfterReplay);
+    const cursor = this.#cursorAfterReplay;
+    if (this.#replayLeft > 0 || cursor === undefined) return;
+    // A filtered pattern may have been moved beyond it already.
+    if (this.#cursor === undefined || !coversCursor(this.#cursor, cursor)) this.#setCursor(cursor);
     this.#endReplay();
   }
 
@@ -162,5 +202,6 @@ export class Progress {
     this.#places.clear();
     this.#olderPlaces.clear();
     this.#cursor = undefined;
+    this.#cursorBehindPlace = undefined;
   }
 }

@@ -86,6 +86,7 @@ export class SseStream {
     const since = isHistory(request.since) ? await this.#beginning(request.since) : request.since;
     const query = new URLSearchParams({ topics: request.topic, format: 'full' });
     if (since !== undefined) query.set('since', sinceText(since));
+    if (request.filter !== undefined) query.set('filter', JSON.stringify(request.filter));
     const response = await this.#get(`${urls.events}?${query}`, 'text/event-stream');
     if (response.body === null) throw new MillraceError('unavailable', 'the event stream has no body');
     const parser = new SseParser((block) => this.#receive(block));

@@ -361,3 +361,113 @@ test('a slow loop on a pattern loses and repeats nothing either, across lost con
   );
   expect(seen).toEqual([...seen].sort((a, b) => Number(a) - Number(b)));
 });
+
+test('only what a filter lets through arrives, and a cut resumes behind what it kept back', async () => {
+  const { platform, server, client } = startClient();
+  for (let i = 1; i <= 9; i++) server.append('t', { n: i });
+  const sub = client.topic('t', { since: 'earliest', filter: { 'data.n': { lte: 2 } } });
+  const seen = collect(sub);
+  await platform.flush();
+  expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+  for (let i = 0; i < 20; i++) server.append('t', { n: 100 + i });
+  await platform.flush();
+  server.trim('t', 25);
+  const gaps: Gap[] = [];
+  sub.on('gap', (gap) => gaps.push(gap));
+  server.cutAll();
+  server.append('t', { n: 0 });
+  await platform.advance(2000);
+  expect(platform.socket.messages.at(-1)).toMatchObject({
+    since: 'e1:29',
+    filter: { 'data.n': { lte: 2 } },
+  });
+  expect(seen.at(-1)).toEqual({ n: 0 });
+  expect(gaps).toEqual([]);
+});
+
+test('a filtered pattern resumes from the cursor that it was told', async () => {
+  const { platform, server, client } = startClient();
+  const seen = collect(client.topic('task.*', { since: 'earliest', filter: { types: 'wanted' } }));
+  await platform.flush();
+  server.append('task.a', 1, { event: 'wanted' });
+  server.append('task.b', 2);
+  await platform.flush();
+  server.cutAll();
+  server.append('task.b', 3, { event: 'wanted' });
+  await platform.advance(2000);
+  expect(platform.socket.messages.at(-1)).toMatchObject({ since: 'd1.2' });
+  expect(seen).toEqual([1, 3]);
+});
+
+test('readers with the same options share one subscription, others have one of their own on another connection', async () => {
+  const { platform, server, client } = startClient();
+  const small = { filter: { 'data.n': { lt: 10 } } };
+  const first = collect(client.topic('t', small));
+  const second = collect(client.topic('t', { ...small }));
+  const all = collect(client.topic('t'));
+  const slow = collect(client.topic('t', { slow: 'conflate' }));
+  await platform.flush();
+  const sent = platform.sockets.flatMap(({ messages }) => messages);
+  expect(sent.filter(({ type }) => type === 'subscribe')).toHaveLength(3);
+  expect(platform.sockets).toHaveLength(3);
+  server.append('t', { n: 1 });
+  server.append('t', { n: 11 });
+  await platform.flush();
+  expect([first, second, all, slow].map(({ length }) => length)).toEqual([1, 1, 2, 2]);
+});
+
+test('a filtered reader of a sealed topic ends where the topic does, also when its last event is kept back', async () => {
+  const { platform, server, client } = startClient();
+  server.append('t', 1, { event: 'wanted' });
+  server.append('t', 2, { seal: true });
+  const seen: unknown[] = [];
+  const read = (async () => {
+    const sub = client.topic('t', { since: 'earliest', filter: { types: ['wanted'] } });
+    for await (const { data } of sub) seen.push(data);
+  })();
+  await platform.flush();
+  await read;
+  expect(seen).toEqual([1]);
+});
+
+test('a batch is taken apart in order; the options go out as they were when the subscription was made', async () => {
+  const { platform, server, client } = startClient();
+  for (let i = 1; i <= 3; i++) server.append('t', i);
+  const batch = { maxEvents: 5 };
+  const seen = collect(client.topic('t', { since: 'earliest', batch, filter: {}, slow: 'catchup' }));
+  batch.maxEvents = 7;
+  await platform.flush();
+  expect(platform.socket.messages.at(-1)).toEqual({
+    type: 'subscribe',
+    id: 's1',
+    topic: 't',
+    since: 'earliest',
+    batch: { maxEvents: 5 },
+    slow: 'catchup',
+  });
+  expect(seen).toEqual([1, 2, 3]);
+});
+
+test('what a slow reader was spared is a gap of reason slow', async () => {
+  const { platform, server, client } = startClient();
+  const gaps: Gap[] = [];
+  const sub = client.topic('t', { slow: 'drop-oldest' });
+  sub.on('gap', (gap) => gaps.push(gap));
+  await platform.flush();
+  server.send({ type: 'dropped', topic: 't', from: 3, to: 5, count: 3, reason: 'slow' });
+  await platform.flush();
+  expect(gaps).toEqual([{ topic: 't', reason: 'slow', from: 3, to: 5, count: 3 }]);
+});
+
+test('messages and fields of later servers mean nothing', async () => {
+  const { platform, server, client, errors } = startClient();
+  const seen = collect(client.topic('t'));
+  await platform.flush();
+  server.send({ type: 'later', topic: 't', events: 7 });
+  server.send({ type: 'acked', topic: 't', consumer: 'inbox', offset: 3 });
+  server.send({ type: 'position', topic: 't', later: true });
+  server.append('t', 1);
+  await platform.flush();
+  expect(seen).toEqual([1]);
+  expect(errors).toEqual([]);
+});

@@ -6,7 +6,9 @@ import type {
   PublishResult,
   RecoveryFailure,
   Since,
+  SubscribeMessage,
 } from '@millrace/protocol';
+import type { EventFilter } from './event-filter.ts';
 import type { Platform } from './platform.ts';
 
 /**
@@ -117,12 +119,35 @@ export interface PublishOptions {
   readonly source?: string | undefined;
 }
 
+/** What the server does for a reader that is slower than its events: see {@link SubscribeOptions.slow}. */
+export type SlowPolicy = NonNullable<SubscribeMessage['slow']>;
+
+export interface BatchOptions {
+  /** Events of one message at most. Default 10. */
+  readonly maxEvents?: number | undefined;
+  /** How long an event may wait for others. Default 100. */
+  readonly maxDelayMs?: number | undefined;
+}
+
 export interface SubscribeOptions {
   /**
    * Where reading begins: a position, a cursor, `"earliest"`, `{last: n}` or `{time: <ISO 8601>}`. Default: now.
    * After a lost connection a subscription always continues where it stopped.
    */
   readonly since?: Since | undefined;
+  /** Which events are wanted: the server sends no others, live or as history. Default: all. */
+  readonly filter?: EventFilter | undefined;
+  /**
+   * Lets the server collect events and send several as one message: fewer bytes and wake-ups, for some delay. `true`
+   * for its defaults. The events arrive one by one all the same. Over SSE it has no effect.
+   */
+  readonly batch?: boolean | BatchOptions | undefined;
+  /**
+   * What the server does when this client reads slower than events come: `catchup` sends all of them from the log,
+   * later; `drop-oldest` and `conflate` (which keeps the newest of each `key`) leave events out and say so by a `gap`
+   * of reason `slow`; `disconnect` closes the connection. Default: what the topic's namespace is configured for.
+   */
+  readonly slow?: SlowPolicy | undefined;
   /**
    * How many events may wait for a slow `for await`. Beyond it the SDK stops reading the topic and, when half of
    * them have been taken, reads on from the log where it stopped: memory stays bounded and no event is lost, as
@@ -138,7 +163,8 @@ export interface SubscribeOptions {
 export interface Gap {
   /** The subscription's topic or pattern; the topic itself where the server names one. */
   readonly topic: string;
-  readonly reason: RecoveryFailure | CodeName;
+  /** `slow`: this reader was slower than the events, and its policy (`slow`) leaves events out. */
+  readonly reason: RecoveryFailure | CodeName | 'slow';
   /** The first and last offset left out, and how many events that is, where the server knows. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;

@@ -1,6 +1,8 @@
 import {
   type ClientMessage,
   type CodeName,
+  type CompiledFilter,
+  compileFilter,
   DEFAULT_LIMITS,
   type EventMessage,
   hasWildcard,
@@ -9,6 +11,7 @@ import {
   matchesPattern,
   type PublishMessage,
   type PublishResult,
+  parseFilter,
   parsePosition,
   type ServerMessage,
   type Since,
@@ -22,7 +25,8 @@ export interface Stored {
 
 interface Session {
   readonly socket: FakeSocket;
-  readonly topics: Set<string>;
+  /** Topics and patterns, each with its filter. */
+  readonly topics: Map<string, CompiledFilter | undefined>;
   token: string | undefined;
 }
 
@@ -98,7 +102,7 @@ export class FakeServer {
   }
 
   #accept(socket: FakeSocket): void {
-    const session: Session = { socket, topics: new Set(), token: undefined };
+    const session: Session = { socket, topics: new Map(), token: undefined };
     this.sessions.add(session);
     socket.accept({
       message: (text) => this.#receive(session, JSON.parse(text) as ClientMessage),
@@ -205,15 +209,24 @@ export class FakeServer {
     this.log.push({ seq: ++this.#seq, event: stored });
     const result = { topic, id, offset, epoch, timestamp };
     this.#results.set(`${topic} ${idempotencyKey}`, result);
-    for (const { topics, socket } of this.sessions) {
-      if ([...topics].some((pattern) => matchesPattern(pattern, topic))) socket.push(stored);
-    }
+    for (const session of this.sessions) this.#deliver(session, stored);
     return result;
+  }
+
+  #deliver({ topics, socket }: Session, event: EventMessage): void {
+    const matching = [...topics].filter(([pattern]) => matchesPattern(pattern, event.topic));
+    if (matching.some(([, filter]) => passes(filter, event))) socket.push(event);
+    else for (const [pattern] of matching) socket.push(this.#positionAt(pattern, event, this.cursor));
+  }
+
+  #positionAt(pattern: string, { epoch, offset }: EventMessage, cursor: string): ServerMessage {
+    const place = hasWildcard(pattern) ? { cursor } : { position: `${epoch}:${offset}` };
+    return { type: 'position', topic: pattern, ...place };
   }
 
   #subscribe(
     session: Session,
-    { id, topic = '', since }: Extract<ClientMessage, { type: 'subscribe' }>,
+    { id, topic = '', since, filter, batch }: Extract<ClientMessage, { type: 'subscribe' }>,
   ): void {
     const refusal = this.refuseSubscribe.get(topic);
     if (refusal !== undefined) {
@@ -222,7 +235,8 @@ export class FakeServer {
     }
     const replay = since === undefined ? [] : this.#after(topic, since);
     const { epoch, offset, sealed } = this.#head(topic);
-    session.topics.add(topic);
+    const compiled = filter === undefined ? undefined : compileFilter(parseFilter(filter));
+    session.topics.set(topic, compiled);
     session.socket.push({
       type: 'subscribed',
       id,
@@ -234,7 +248,14 @@ export class FakeServer {
       ...(Array.isArray(replay) ? {} : { reason: replay }),
       ...(sealed ? { sealed: true } : {}),
     });
-    if (Array.isArray(replay)) for (const event of replay) session.socket.push(event);
+    if (!Array.isArray(replay)) return;
+    const events = replay.filter((event) => passes(compiled, event));
+    if (batch !== undefined) session.socket.push({ type: 'batch', events });
+    else for (const event of events) session.socket.push(event);
+    const last = replay.at(-1);
+    if (compiled !== undefined && last !== undefined) {
+      session.socket.push(this.#positionAt(topic, last, this.cursor));
+    }
   }
 
   #after(topic: string, since: Since): EventMessage[] | 'expired' | 'epoch' {
@@ -263,4 +284,8 @@ export class FakeServer {
   #now(): string {
     return new Date(this.#platform.now()).toISOString();
   }
+}
+
+function passes(filter: CompiledFilter | undefined, event: EventMessage): boolean {
+  return filter === undefined || filter.matches({ ...event, data: () => event.data });
 }

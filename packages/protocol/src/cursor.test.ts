@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cursor, formatCursor, parseCursor } from './cursor.ts';
+import { type Cursor, coversCursor, formatCursor, parseCursor } from './cursor.ts';
 import { parsePosition } from './position.ts';
 
 const engine = fc.record({
@@ -79,4 +79,15 @@ describe('cursor', () => {
     expect(parseCursor(`l${'a'.repeat(1_000_000)}`)).toBeUndefined();
     expect(performance.now() - start).toBeLessThan(500);
   });
+});
+
+test('a cursor covers another when no part of it lies before the other’s', () => {
+  expect(coversCursor('d1.a', 'd1.9')).toBe(true);
+  expect(coversCursor('l2.1~d1.a', 'd1.a')).toBe(true);
+  expect(coversCursor('d1.9', 'd1.a')).toBe(false);
+  expect(coversCursor('d1.9.5', 'd1.9.6')).toBe(false);
+  expect(coversCursor('d1.z', 'l2.1~d1.a')).toBe(false);
+  expect(coversCursor('d2.z', 'd1.a')).toBe(false);
+  expect(coversCursor('later', 'later')).toBe(true);
+  expect(coversCursor('d1.z', 'later')).toBe(false);
 });

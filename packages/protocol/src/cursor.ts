@@ -52,3 +52,21 @@ export function parseCursor(text: string): Cursor | undefined {
   }
   return cursor;
 }
+
+/** Whether everything up to the printed cursor `other` lies before the printed cursor `cursor` too, as far as can be told. */
+export function coversCursor(cursor: string, other: string): boolean {
+  if (cursor === other) return true;
+  const [mine, its] = [parseCursor(cursor), parseCursor(other)];
+  return (
+    mine !== undefined &&
+    its !== undefined &&
+    coversPart(mine.live, its.live) &&
+    coversPart(mine.durable, its.durable)
+  );
+}
+
+function coversPart(part: EngineCursor | undefined, other: EngineCursor | undefined): boolean {
+  if (other === undefined) return true;
+  if (part?.epoch !== other.epoch) return false;
+  return other.seqs.every((seq, partition) => (part.seqs[partition] ?? 0) >= seq);
+}

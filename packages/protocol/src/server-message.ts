@@ -97,7 +97,17 @@ export interface DroppedMessage {
   readonly to?: number;
   /** Missing where it cannot be known. */
   readonly count?: number;
-  readonly reason: CodeName;
+  /** `slow`: the session read slower than events came, and its policy is one that drops. */
+  readonly reason: CodeName | 'slow';
+}
+
+/** A consumer has moved on without this session: another one acknowledged, or the server gave a message up. */
+export interface AckedMessage {
+  readonly type: 'acked';
+  readonly topic: string;
+  readonly consumer: string;
+  /** Everything up to this offset is done with. */
+  readonly offset: number;
 }
 
 export interface LagMessage {
@@ -134,6 +144,7 @@ export type ServerMessage =
   | OkMessage
   | ErrorMessage
   | DroppedMessage
+  | AckedMessage
   | LagMessage
   | PongMessage
   | ClosingMessage;

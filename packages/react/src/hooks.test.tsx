@@ -182,11 +182,18 @@ test('useTopic keeps the newest events and counts all', () => {
   expect(last().received).toBe(50);
 });
 
-test('useTopic passes since on, and a literal that says the same does not subscribe anew', () => {
-  const { again } = renderHook(() => useTopic('task.a', { since: { last: 5 } }));
+test('useTopic passes its options on, and a literal that says the same does not subscribe anew', () => {
+  let least = 10;
+  const { again } = renderHook(() =>
+    useTopic('task.a', { since: { last: 5 }, filter: { minAmount: least }, batch: true, slow: 'conflate' }),
+  );
   again();
   expect(client.subscriptions).toHaveLength(1);
-  expect(client.only.options).toEqual({ since: { last: 5 } });
+  const options = { since: { last: 5 }, batch: true, slow: 'conflate' };
+  expect(client.only.options).toEqual({ ...options, filter: { minAmount: 10 } });
+  least = 20;
+  again();
+  expect(client.only.options).toEqual({ ...options, filter: { minAmount: 20 } });
 });
 
 test('useTopic leaves the old topic when it is given another', () => {

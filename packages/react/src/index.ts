@@ -1,5 +1,6 @@
 export { type FrameScheduler, frameScheduler } from './frame-scheduler.ts';
 export { MillraceProvider, type MillraceProviderProps, useMillrace } from './millrace-provider.tsx';
+export type { ReadOptions } from './read-options.ts';
 export type { FeedPhase, FeedStatus } from './topic-feed.ts';
 export type { TopicSnapshot } from './topic-store.ts';
 export { useConnectionState } from './use-connection-state.ts';

@@ -1,6 +1,7 @@
-import type { AnyCatalog, Client, EventOf, Gap, MillraceError, Since } from '@millrace/client';
+import type { AnyCatalog, Client, EventOf, Gap, MillraceError } from '@millrace/client';
 import { FrameBatcher } from './frame-batcher.ts';
 import type { FrameScheduler } from './frame-scheduler.ts';
+import type { ReadOptions } from './read-options.ts';
 
 export type FeedPhase = 'opening' | 'open' | 'sealed' | 'failed';
 
@@ -21,7 +22,7 @@ export interface FeedSource {
   readonly client: Client;
   readonly scheduler: FrameScheduler;
   readonly topic: string;
-  readonly since: Since | undefined;
+  readonly options: ReadOptions;
 }
 
 export interface FeedListener {
@@ -33,7 +34,7 @@ export interface FeedListener {
 /** Subscribes and passes on what comes, once a frame; a status follows the events that came before it. Returns the undo. */
 export function openFeed(source: FeedSource, listener: FeedListener): () => void {
   let status = OPENING;
-  const subscription = source.client.topic(source.topic, { since: source.since });
+  const subscription = source.client.topic(source.topic, source.options);
   const batcher = new FrameBatcher(source.scheduler, listener.events);
   const change = (part: Partial<FeedStatus>): void => {
     batcher.flush();

@@ -1,12 +1,10 @@
-import type { AnyCatalog, EventOf, Since } from '@millrace/client';
+import type { AnyCatalog, EventOf } from '@millrace/client';
 import { useEffect, useEffectEvent, useState } from 'react';
 import { useMillraceContext } from './millrace-provider.tsx';
+import { type ReadOptions, useStableOptions } from './read-options.ts';
 import { type FeedStatus, OPENING, openFeed } from './topic-feed.ts';
-import { useStableSince } from './use-topic.ts';
 
-export interface UseEventBatchesOptions {
-  /** Where reading begins. Default: now. */
-  readonly since?: Since | undefined;
+export interface UseEventBatchesOptions extends ReadOptions {
   /** The subscription begins (again): forget what was folded before. */
   readonly onOpen?: (() => void) | undefined;
   /** All events since the last frame, in order. */
@@ -16,7 +14,7 @@ export interface UseEventBatchesOptions {
 /** For folds of one's own, such as a log or a count: every event once, in batches of a frame; nothing is kept here. */
 export function useEventBatches(topic: string, options: UseEventBatchesOptions): FeedStatus {
   const { client, scheduler } = useMillraceContext();
-  const since = useStableSince(options.since);
+  const read = useStableOptions(options);
   const [status, setStatus] = useState(OPENING);
   const onOpen = useEffectEvent(() => options.onOpen?.());
   const onBatch = useEffectEvent((events: readonly EventOf<AnyCatalog>[]) => options.onBatch(events));
@@ -24,9 +22,9 @@ export function useEventBatches(topic: string, options: UseEventBatchesOptions):
     setStatus(OPENING);
     onOpen();
     return openFeed(
-      { client, scheduler, topic, since },
+      { client, scheduler, topic, options: read },
       { events: (events) => onBatch(events), status: setStatus },
     );
-  }, [client, scheduler, topic, since]);
+  }, [client, scheduler, topic, read]);
   return status;
 }

@@ -156,6 +156,19 @@ describe('failures', () => {
     ['a topic that is none', ['pub', 'a..b', 'x'], 2, /empty segment/],
     ['an address that is none', ['sub', 'a', '--url', 'localhost:3001'], 2, /is not an address/],
     ['two beginnings', ['sub', 'a', '--last', '1', '--since', 'earliest'], 2, /--since or --last, not both/],
+    ['a filter that is not JSON', ['sub', 'a', '--filter', '{types'], 2, /--filter <json>.* is not JSON/],
+    [
+      'a filter that is none',
+      ['sub', 'a', '--filter', '{"data.n":{"near":1}}'],
+      2,
+      /unknown operator "near"/,
+    ],
+    [
+      'a policy that is none',
+      ['sub', 'a', '--slow', 'wait'],
+      2,
+      /catchup, drop-oldest, conflate, disconnect/,
+    ],
     ['an unknown option', ['sub', 'a', '--sinc', 'earliest'], 2, /unknown option '--sinc'.*\n.*--since/],
   ])('%s', async ([, args, code, message]) => {
     const result = await run(...args);

@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, PublishResult } from '@millrace/client';
-import type { Command } from 'commander';
+import { PRIORITIES, type Priority } from '@millrace/protocol';
+import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { type ConnectionFlags, connect, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
@@ -18,6 +19,7 @@ interface PubFlags extends ConnectionFlags {
   readonly rate?: number;
   readonly key?: string;
   readonly source?: string;
+  readonly priority?: Priority;
   readonly seal?: true;
   readonly json?: true;
   readonly quiet?: true;
@@ -146,8 +148,9 @@ class Publication {
   }
 
   async #publish({ data, last }: Entry): Promise<void> {
-    const { key, source, json } = this.#flags;
-    const result = await this.#client.publish(this.#topic, this.#event, data, { key, source, seal: last });
+    const { key, source, priority, json } = this.#flags;
+    const options = { key, source, priority, seal: last };
+    const result = await this.#client.publish(this.#topic, this.#event, data, options);
     this.#stored++;
     this.#newest = result;
     if (json) await writeOut(`${JSON.stringify(result)}\n`);
@@ -207,6 +210,9 @@ export function addPub(program: Command): void {
     .option('--rate <n/s>', 'at most so many events a second', positiveNumber)
     .option('--key <key>', 'the record that the events are new states of')
     .option('--source <source>', 'who or what publishes')
+    .addOption(
+      new Option('--priority <priority>', 'how urgently they are delivered').choices([...PRIORITIES]),
+    )
     .option('--seal', 'close the topic with the (last) event')
     .option('--json', 'print the position of each stored event, as NDJSON')
     .option('-q, --quiet', 'no status on stderr');

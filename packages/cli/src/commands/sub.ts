@@ -1,10 +1,17 @@
-import type { Client, MillraceEvent, Since, Subscription } from '@millrace/client';
-import type { Command } from 'commander';
+import type {
+  Client,
+  EventFilter,
+  MillraceEvent,
+  SlowPolicy,
+  SubscribeOptions,
+  Subscription,
+} from '@millrace/client';
+import { type Command, Option } from 'commander';
 import { type ConnectionFlags, connect, createConnectionTeller, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { formatEvent, wantsColours } from '../event-line.ts';
 import { onceStopped } from '../interruption.ts';
-import { patterns, positiveInteger } from '../option-values.ts';
+import { filter, patterns, positiveInteger } from '../option-values.ts';
 import { readOutput } from '../run/read-output.ts';
 import { readSince } from '../since.ts';
 import { complain, say, setQuiet } from '../status.ts';
@@ -13,6 +20,9 @@ import { exitOnBrokenPipe, writeError, writeOut } from '../stdout.ts';
 interface SubFlags extends ConnectionFlags {
   readonly since?: string;
   readonly last?: number;
+  readonly filter?: EventFilter;
+  readonly batch?: true;
+  readonly slow?: SlowPolicy;
   readonly json?: true;
   readonly output?: true;
   readonly untilSealed?: true;
@@ -55,15 +65,16 @@ async function writeOutput(event: MillraceEvent): Promise<void> {
   await (piece.isStderr ? writeError(piece.bytes) : writeOut(piece.bytes));
 }
 
-function subscribe(client: Client, topic: string, since: Since | undefined): Subscription {
-  const subscription = client.topic(topic, { since });
+function subscribe(client: Client, topic: string, options: SubscribeOptions): Subscription {
+  const subscription = client.topic(topic, options);
   watch(subscription);
   return subscription;
 }
 
 async function printAll(topics: readonly string[], flags: SubFlags): Promise<void> {
   setQuiet(flags.quiet === true);
-  const since = readSince(flags, topics, Date.now());
+  const { filter, batch, slow } = flags;
+  const options = { since: readSince(flags, topics, Date.now()), filter, batch, slow };
   exitOnBrokenPipe();
   const client = await connect(await findTarget(flags, 'observer'));
   const write = writerOf(flags);
@@ -78,7 +89,7 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
   };
   onceStopped(stop);
   try {
-    await Promise.all(topics.map((topic) => print(subscribe(client, topic, since), write, flags)));
+    await Promise.all(topics.map((topic) => print(subscribe(client, topic, options), write, flags)));
   } finally {
     stop();
   }
@@ -94,6 +105,16 @@ export function addSub(program: Command): void {
       'begin at: earliest, a position, a cursor, a time (ISO 8601), or how long ago (10m)',
     )
     .option('--last <n>', 'begin with the newest n events of a topic', positiveInteger)
+    .option('--filter <json>', 'only events that match, such as \'{"types": ["task.failed"]}\'', filter)
+    .option('--batch', 'let the server send several events as one message, for some delay')
+    .addOption(
+      new Option('--slow <policy>', 'when we read slower than events come, the server is to').choices([
+        'catchup',
+        'drop-oldest',
+        'conflate',
+        'disconnect',
+      ]),
+    )
     .option('--json', 'print whole events, as NDJSON')
     .option(
       '--output',
