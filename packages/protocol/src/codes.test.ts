@@ -48,6 +48,8 @@ describe('codes', () => {
     expect(numbers.map(([close]) => close)).toEqual([
       STANDARD_CLOSE.normal,
       STANDARD_CLOSE.goingAway,
+      STANDARD_CLOSE.invalidData,
+      STANDARD_CLOSE.policyViolation,
       STANDARD_CLOSE.tooBig,
     ]);
     for (const [close, retryable] of numbers) expect(shouldReconnect(close)).toBe(retryable);
@@ -70,7 +72,7 @@ describe('codes', () => {
 
   test('[CLOSE-1] a lost connection is worth another, a protocol error is not', () => {
     expect([1000, 1001, 1005, 1006, 1011, 1012].every(shouldReconnect)).toBe(true);
-    expect([1002, 1003, 1007, 1009].some(shouldReconnect)).toBe(false);
+    expect([1002, 1003, 1007, 1008, 1009].some(shouldReconnect)).toBe(false);
   });
 
   test('[CLOSE-1] no number means two things', () => {

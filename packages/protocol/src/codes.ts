@@ -156,7 +156,14 @@ export type RecoveryFailure = 'expired' | 'epoch';
 export const CODE_TABLE: Readonly<Record<CodeName, Code>> = CODES;
 
 /** WebSocket's own close numbers that Millrace uses as RFC 6455 §7.4.1 defines them. */
-export const STANDARD_CLOSE = { normal: 1000, goingAway: 1001, protocolError: 1002, tooBig: 1009 } as const;
+export const STANDARD_CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  protocolError: 1002,
+  invalidData: 1007,
+  policyViolation: 1008,
+  tooBig: 1009,
+} as const;
 
 /** The code of a close number, or `undefined` for a number that is not in the table. */
 export function codeOfClose(close: number): CodeName | undefined {
@@ -169,12 +176,13 @@ export function codeOfClose(close: number): CodeName | undefined {
 /** Whether a client should reconnect after its connection was closed with this number. */
 export function shouldReconnect(close: number): boolean {
   if (close >= 4500 && close <= 4999) return false;
-  return (
-    close !== STANDARD_CLOSE.protocolError &&
-    close !== STANDARD_CLOSE.tooBig &&
-    close !== 1003 &&
-    close !== 1007
-  );
+  return ![
+    STANDARD_CLOSE.protocolError,
+    1003,
+    STANDARD_CLOSE.invalidData,
+    STANDARD_CLOSE.policyViolation,
+    STANDARD_CLOSE.tooBig,
+  ].includes(close);
 }
 
 /** An error that a peer may see. Its `message` says what happened, where, and what to do. */

@@ -141,6 +141,13 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
       minimum: 65_536,
     }),
   }),
+  compression: section('Compression of what is sent over WebSockets, for clients that offer it.', {
+    level: Type.Enum(['none', 'fast', 'default', 'best'], {
+      default: 'default',
+      description: 'How hard to try; `none` agrees to no compression.',
+    }),
+    minBytes: count('Messages with fewer bytes are sent as they are.', 1024),
+  }),
   namespaces: Type.Record(Type.String({ pattern: '^(\\*|[A-Za-z0-9_:-]+)$' }), Namespace, {
     ...strict,
     default: {},

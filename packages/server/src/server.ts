@@ -17,11 +17,13 @@ import { createOriginCheck, type OriginCheck } from './auth/origin-check.ts';
 import { authOptionsOf } from './auth-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
+import { Compression } from './doors/compression.ts';
 import type { Doorway } from './doors/doorway.ts';
 import { createHttpApi } from './doors/http/http-api.ts';
 import type { HttpApi } from './doors/http/http-context.ts';
 import { problemOf } from './doors/problem.ts';
 import { SseDoor } from './doors/sse-door.ts';
+import { createTraffic } from './doors/traffic.ts';
 import { refuseUpgrade } from './doors/upgrade-refusal.ts';
 import { WebSocketDoor } from './doors/websocket-door.ts';
 import { durationMs } from './duration.ts';
@@ -161,6 +163,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     connections,
     authenticator,
     allowsOrigin,
+    compression: new Compression(config.compression),
+    traffic: createTraffic(),
     maxBytesInFlight: limits.maxInFlightBytes,
     maxMessageBytes: limits.maxMessageBytes,
     maxJsonDepth: limits.maxJsonDepth,

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { checkObject, MillraceError, parseJsonObject, type ServerMessage } from '@millrace/protocol';
 import { Packr } from 'msgpackr';
 import type { StoredEvent } from '../engine/engine.ts';
-import type { CursorSource, Dialect, Payload } from '../hub/dialect.ts';
+import type { CursorSource, Dialect, Frame, Payload } from '../hub/dialect.ts';
 import { eventJson, flatEventJson } from './event-json.ts';
 import { binaryFrame, textFrame } from './frames.ts';
 import { readMsgpack } from './msgpack-reader.ts';
@@ -14,13 +14,16 @@ export interface Format {
   batchPayload(events: readonly Payload[]): Payload | undefined;
 }
 
+/** How many dialects there are; those that others are made of have indices from here on. */
+export const DIALECT_COUNT = 5;
+
 interface DialectParts {
   readonly index: number;
   readonly name: string;
   readonly carriesCursor: boolean;
   readonly format: Format;
   /** Makes a payload of the format ready to be written. */
-  readonly frame: (payload: Payload) => Buffer;
+  readonly frame: (payload: Payload) => Frame;
 }
 
 /** A dialect of a format and a framing. */
@@ -29,7 +32,7 @@ export class FormatDialect implements Dialect {
   readonly name: string;
   readonly carriesCursor: boolean;
   readonly format: Format;
-  readonly frame: (payload: Payload) => Buffer;
+  readonly frame: (payload: Payload) => Frame;
 
   constructor({ index, name, carriesCursor, format, frame }: DialectParts) {
     this.index = index;
@@ -39,11 +42,11 @@ export class FormatDialect implements Dialect {
     this.frame = frame;
   }
 
-  encodeEvent(event: StoredEvent, at: CursorSource): Buffer {
+  encodeEvent(event: StoredEvent, at: CursorSource): Frame {
     return this.frame(this.format.eventPayload(event, at));
   }
 
-  encodeMessage(message: ServerMessage): Buffer | undefined {
+  encodeMessage(message: ServerMessage): Frame | undefined {
     const payload = this.format.messagePayload(message);
     return payload === undefined ? undefined : this.frame(payload);
   }

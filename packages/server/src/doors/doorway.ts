@@ -5,7 +5,9 @@ import type { Identity } from '../auth/identity.ts';
 import type { OriginCheck } from '../auth/origin-check.ts';
 import type { Connections } from '../session/connections.ts';
 import type { SessionHost } from '../session/session-host.ts';
+import type { Compression } from './compression.ts';
 import { readToken } from './credentials.ts';
+import type { Traffic } from './traffic.ts';
 
 /** How long a client may take to close its side, in ms. */
 export const CLOSE_TIMEOUT_MS = 5000;
@@ -16,6 +18,8 @@ export interface Doorway {
   readonly connections: Connections;
   readonly authenticator: Authenticator;
   readonly allowsOrigin: OriginCheck;
+  readonly compression: Compression;
+  readonly traffic: Traffic;
   readonly maxBytesInFlight: number;
   readonly maxMessageBytes: number;
   readonly maxJsonDepth: number;

@@ -1,6 +1,10 @@
+import type { Frame } from '../hub/dialect.ts';
+
 /** WebSocket frames from server to client, ready to be written (RFC 6455 §5.2): never masked, never fragmented. */
 
 const FIN = 0x80;
+/** The payload is deflated (RFC 7692 §6). */
+const RSV1 = 0x40;
 const TEXT = 0x1;
 const BINARY = 0x2;
 const PING = 0x9;
@@ -18,6 +22,16 @@ export function textFrame(text: string): Buffer {
 
 export function binaryFrame(payload: Uint8Array): Buffer {
   return payloadFrame(BINARY, payload);
+}
+
+/** A frame of a payload that was deflated, for clients with whom that was agreed. */
+export function deflatedFrame(
+  deflated: Uint8Array,
+  { isText, savedBytes }: { isText: boolean; savedBytes: number },
+): Frame {
+  const frame: Frame = payloadFrame(RSV1 | (isText ? TEXT : BINARY), deflated);
+  frame.savedBytes = savedBytes;
+  return frame;
 }
 
 /** A ping that carries a number, in one allocation. */

@@ -9,6 +9,7 @@ import { parseSince } from '../session/since.ts';
 import { sseDialect, sseFullDialect } from './dialects.ts';
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
 import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
+import type { Traffic } from './traffic.ts';
 
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
 
@@ -19,10 +20,12 @@ const HEARTBEAT = Buffer.from(': heartbeat\n\n');
 class SseSocket implements SessionSocket {
   readonly remoteAddress: string;
   readonly #tcp: Socket;
+  readonly #traffic: Traffic;
   readonly #onHeard: () => void;
 
-  constructor(tcp: Socket, onHeard: () => void) {
+  constructor(tcp: Socket, traffic: Traffic, onHeard: () => void) {
     this.#tcp = tcp;
+    this.#traffic = traffic;
     this.#onHeard = onHeard;
     this.remoteAddress = tcp.remoteAddress ?? '';
   }
@@ -33,12 +36,15 @@ class SseSocket implements SessionSocket {
   }
 
   write(frames: Buffer): void {
-    if (!this.#tcp.destroyed) this.#tcp.write(frames);
+    if (this.#tcp.destroyed) return;
+    this.#traffic.bytesSent += frames.length;
+    this.#tcp.write(frames);
   }
 
   /** The kernel's taking the comment is the sign of life; a peer that is gone ends in a TCP error. */
   ping(): void {
     if (this.#tcp.writableLength > 0) return;
+    this.#traffic.bytesSent += HEARTBEAT.length;
     this.#tcp.write(HEARTBEAT, (error) => {
       if (!error) this.#onHeard();
     });
@@ -102,7 +108,7 @@ export class SseDoor {
           ? { dialect: sseFullDialect, protocol: 'sse.full' }
           : { dialect: sseDialect, protocol: 'sse' };
       const tcp = this.#begin(request, response);
-      const socket = new SseSocket(tcp, () => session.heard());
+      const socket = new SseSocket(tcp, this.#doorway.traffic, () => session.heard());
       const { connections, sessions } = this.#doorway;
       const session = new Session(
         {

@@ -10,23 +10,37 @@ import {
 } from '@millrace/protocol';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Identity } from '../auth/identity.ts';
-import type { Dialect } from '../hub/dialect.ts';
 import { selectionOf } from '../hub/selection.ts';
 import { Session, type SessionOptions } from '../session/session.ts';
 import { parseSince } from '../session/since.ts';
 import { offeredSubprotocols } from './credentials.ts';
-import { bareDialect, decodeJson, decodeMsgpack, jsonDialect, msgpackDialect } from './dialects.ts';
+import { acceptDeflate, type DeflateAgreement } from './deflate-offer.ts';
+import {
+  bareDialect,
+  decodeJson,
+  decodeMsgpack,
+  type FormatDialect,
+  jsonDialect,
+  msgpackDialect,
+} from './dialects.ts';
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
+import { MessageInflater } from './message-inflater.ts';
 import { problemOfAny } from './problem.ts';
 import { refuseUpgrade } from './upgrade-refusal.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
+
+/** Frames of one message; each may keep the 64 KB that it came in. */
+const MAX_FRAGMENTS = 128;
+
+/** Pieces in which one frame may come; more is a client that sends single bytes. */
+const MAX_CHUNKS = 1024;
 
 /** What a path and its query ask for. */
 interface Request {
   readonly door: 'websocket' | 'bare';
   /** Of a bare path. */
   readonly topic: string | undefined;
-  readonly dialect: Dialect;
+  readonly dialect: FormatDialect;
   readonly protocol: string;
   readonly since: Since | undefined;
 }
@@ -38,13 +52,15 @@ export class WebSocketDoor {
 
   constructor(doorway: Doorway) {
     this.#doorway = doorway;
-    // `closeTimeout` is newer than the published types.
-    const options: ServerOptions<typeof SessionWebSocket> & { closeTimeout: number } = {
+    const options: ServerOptions<typeof SessionWebSocket> & NewerOptions = {
       noServer: true,
       WebSocket: SessionWebSocket,
       clientTracking: false,
+      // Agreed on, deflated and inflated by ourselves.
       perMessageDeflate: false,
       maxPayload: doorway.maxMessageBytes,
+      maxFragments: MAX_FRAGMENTS,
+      maxBufferedChunks: MAX_CHUNKS,
       // Checked where a bad message can be answered instead of ending the connection.
       skipUTF8Validation: true,
       // All frames are written in one place.
@@ -53,6 +69,10 @@ export class WebSocketDoor {
       handleProtocols: selectProtocol,
     };
     this.#server = new WebSocketServer(options as ServerOptions);
+    this.#server.on('headers', (headers, request) => {
+      const deflate = this.#deflateOf(request);
+      if (deflate !== undefined) headers.push(`Sec-WebSocket-Extensions: ${deflate.answer}`);
+    });
   }
 
   /** Whether a path (without query) is one of this door's. */
@@ -77,13 +97,7 @@ export class WebSocketDoor {
       socket.removeListener('error', onError);
       this.#server.handleUpgrade(request, socket, head, (ws) => {
         // The class that the options name.
-        this.#open(
-          ws as SessionWebSocket,
-          socket as Socket,
-          wanted,
-          identity,
-          request.socket.remoteAddress ?? '',
-        );
+        this.#open(ws as SessionWebSocket, socket as Socket, wanted, identity, this.#deflateOf(request));
       });
     } catch (error) {
       const { sessions } = this.#doorway;
@@ -94,31 +108,52 @@ export class WebSocketDoor {
     }
   }
 
+  #deflateOf({ headers }: IncomingMessage): DeflateAgreement | undefined {
+    if (!this.#doorway.compression.enabled) return undefined;
+    return acceptDeflate(headers['sec-websocket-extensions']);
+  }
+
   #open(
     ws: SessionWebSocket,
     tcp: Socket,
     { door, dialect, protocol, topic, since }: Request,
     identity: Identity | undefined,
-    remoteAddress: string,
+    deflate: DeflateAgreement | undefined,
   ): void {
-    const { sessions, connections, maxBytesInFlight, maxJsonDepth } = this.#doorway;
+    const { sessions, connections, compression, maxMessageBytes, maxJsonDepth } = this.#doorway;
     const decode: SessionOptions['decode'] =
       dialect === msgpackDialect
         ? (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth)
         : (data, isBinary) => decodeJson(data, isBinary, maxJsonDepth);
-    const socket = new WebSocketSocket(ws, tcp, remoteAddress, maxBytesInFlight);
+    if (deflate !== undefined) ws.inflateBy(new MessageInflater(maxMessageBytes));
+    const socket = new WebSocketSocket(ws, tcp, this.#doorway);
     const opened =
       topic === undefined
         ? undefined
         : (session: Session) => session.subscribe(selectionOf(topic), parseSince(since), { announce: false });
     const session = new Session(
-      { id: connections.nextId(), door, dialect, socket, decode, protocol, opened },
+      {
+        id: connections.nextId(),
+        door,
+        dialect: deflate === undefined ? dialect : compression.dialect(dialect, deflate.windowBits),
+        socket,
+        decode,
+        protocol,
+        opened,
+      },
       sessions,
     );
     connections.add(session);
     listen(ws, session);
     if (identity !== undefined) void session.open(identity);
   }
+}
+
+/** Newer than the published types. */
+interface NewerOptions {
+  readonly closeTimeout: number;
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
 }
 
 function selectProtocol(offered: Set<string>): string | false {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Session } from '../session/session.ts';
 import { binaryFrame, textFrame } from './frames.ts';
+import { createTraffic, type Traffic } from './traffic.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
 
 /** What the server side of one connection consists of, with a session that only takes notes. */
@@ -19,11 +20,13 @@ interface Peer {
 }
 
 let http: Server;
+let traffic: Traffic;
 let peers: Peer[];
 let url: string;
 
 beforeEach(async () => {
   peers = [];
+  traffic = createTraffic();
   const doors = new WebSocketServer({
     noServer: true,
     WebSocket: SessionWebSocket,
@@ -34,7 +37,10 @@ beforeEach(async () => {
   http = createServer();
   http.on('upgrade', (request, tcp: Socket, head) => {
     doors.handleUpgrade(request, tcp, head, (ws) => {
-      const socket = new WebSocketSocket(ws as SessionWebSocket, tcp, '', 1_048_576);
+      const socket = new WebSocketSocket(ws as SessionWebSocket, tcp, {
+        maxBytesInFlight: 1_048_576,
+        traffic,
+      });
       const peer: Peer = {
         socket,
         tcp,

@@ -3,6 +3,8 @@ import { WebSocket } from 'ws';
 import type { Session } from '../session/session.ts';
 import type { SessionSocket } from '../session/session-socket.ts';
 import { numberedPingFrame, pongFrame } from './frames.ts';
+import type { MessageInflater } from './message-inflater.ts';
+import type { Traffic } from './traffic.ts';
 
 /** Measures what is on its way: after so many bytes a ping is sent, whose pong says that all before it was read. */
 const PING_EVERY_BYTES = 256 * 1024;
@@ -16,11 +18,20 @@ interface DirectSocket extends Omit<Socket, '_write'> {
 export class SessionWebSocket extends WebSocket {
   session: Session | undefined = undefined;
   owner: WebSocketSocket | undefined = undefined;
+  #inflater: MessageInflater | undefined = undefined;
+
+  /** Compressed frames are taken from now on. */
+  inflateBy(inflater: MessageInflater): void {
+    this.#inflater = inflater;
+    // Where `ws` looks for the extension; it has no public way to bring one's own.
+    const { _extensions } = this as unknown as { _extensions: Record<string, MessageInflater> };
+    _extensions['permessage-deflate'] = inflater;
+  }
 
   /** Both sides' closing comes through here: after it, the only frame that may be written is `ws`'s own close frame. */
   override close(code?: number, data?: string | Buffer): void {
     this.owner?.stop();
-    super.close(code, data);
+    super.close(code ?? this.#inflater?.closeCode, data);
   }
 }
 
@@ -35,6 +46,9 @@ export class WebSocketSocket implements SessionSocket {
   readonly #tcp: DirectSocket;
   readonly #pingEveryBytes: number;
   readonly #maxQueuedBytes: number;
+  readonly #traffic: Traffic;
+  /** Of the bytes that came, those that were counted. */
+  #received: number;
   #open = true;
   #written = 0;
   #answered = 0;
@@ -49,11 +63,17 @@ export class WebSocketSocket implements SessionSocket {
   #choked = false;
   readonly #onTaken: (error?: Error | null) => void;
 
-  constructor(ws: SessionWebSocket, tcp: Socket, remoteAddress: string, maxBytesInFlight: number) {
+  constructor(
+    ws: SessionWebSocket,
+    tcp: Socket,
+    { maxBytesInFlight, traffic }: { maxBytesInFlight: number; traffic: Traffic },
+  ) {
     this.#ws = ws;
     // Every `net.Socket` and `TLSSocket` has the method; the types leave it to those who implement streams.
     this.#tcp = tcp as unknown as DirectSocket;
-    this.remoteAddress = remoteAddress;
+    this.remoteAddress = tcp.remoteAddress ?? '';
+    this.#traffic = traffic;
+    this.#received = tcp.bytesRead;
     this.#pingEveryBytes = Math.min(PING_EVERY_BYTES, Math.floor(maxBytesInFlight / 4));
     // Events alone do not come so far: beyond the bound they are read from the log later.
     this.#maxQueuedBytes = 2 * maxBytesInFlight;
@@ -82,6 +102,13 @@ export class WebSocketSocket implements SessionSocket {
     if (!this.#open) return;
     this.#pinged = this.#written;
     this.#send(numberedPingFrame(this.#written));
+  }
+
+  /** Counts what came since it was last called. */
+  countReceived(): void {
+    const { bytesRead } = this.#tcp;
+    this.#traffic.bytesReceived += bytesRead - this.#received;
+    this.#received = bytesRead;
   }
 
   /** Nothing is written from now on. */
@@ -125,6 +152,7 @@ export class WebSocketSocket implements SessionSocket {
    */
   #send(bytes: Buffer): void {
     const { length } = bytes;
+    this.#traffic.bytesSent += length;
     if (this.#queued > 0) {
       this.#queued += length;
       this.#tcp.write(bytes, () => this.#onDrained(length));
@@ -153,21 +181,25 @@ export class WebSocketSocket implements SessionSocket {
 // One listener of each kind for all sessions.
 
 function onMessage(this: SessionWebSocket, data: Buffer, isBinary: boolean): void {
+  this.owner?.countReceived();
   this.session?.receive(data, isBinary);
 }
 
 function onPing(this: SessionWebSocket, data: Buffer): void {
+  this.owner?.countReceived();
   this.owner?.onPing(data);
   this.session?.heard();
 }
 
 function onPong(this: SessionWebSocket, data: Buffer): void {
+  this.owner?.countReceived();
   this.owner?.onPong(data);
   this.session?.heard();
   this.session?.relieved();
 }
 
 function onClose(this: SessionWebSocket, code: number): void {
+  this.owner?.countReceived();
   this.owner?.stop();
   this.session?.socketClosed(code);
   this.session = undefined;

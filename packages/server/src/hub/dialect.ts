@@ -6,6 +6,19 @@ export interface CursorSource {
   cursorText(): string;
 }
 
+/** Bytes to write. */
+export interface Frame extends Buffer {
+  /** Present where the payload was compressed: how much longer it was. */
+  savedBytes?: number;
+}
+
+/** What compression saved for one session that is given these frames. */
+export function savedBytesOf(frames: readonly Frame[]): number {
+  let bytes = 0;
+  for (let i = 0; i < frames.length; i++) bytes += (frames[i] as Frame).savedBytes ?? 0;
+  return bytes;
+}
+
 /** One message as a dialect writes it, not framed yet: text, or bytes where the dialect is binary. */
 export type Payload = string | Buffer;
 
@@ -25,12 +38,12 @@ export interface Dialect {
    * one topic and behind in another.
    */
   readonly carriesCursor: boolean;
-  encodeEvent(event: StoredEvent, at: CursorSource): Buffer;
+  encodeEvent(event: StoredEvent, at: CursorSource): Frame;
   /** `undefined` where this dialect's clients are not told. */
-  encodeMessage(message: ServerMessage): Buffer | undefined;
+  encodeMessage(message: ServerMessage): Frame | undefined;
   eventPayload(event: StoredEvent, at: CursorSource): Payload;
   /** Event payloads of this dialect as one `batch` message; `undefined` where its clients get no batches. */
   batchPayload(events: readonly Payload[]): Payload | undefined;
   /** The bytes to write for one payload. */
-  frame(payload: Payload): Buffer;
+  frame(payload: Payload): Frame;
 }
