@@ -144,6 +144,14 @@ export const CODES = {
     retryable: false,
     meaning: 'The position belongs to another log than the topic has now.',
   },
+  slow: {
+    retryable: false,
+    meaning: 'The client read too slowly, and its policy leaves out the oldest events.',
+  },
+  conflated: {
+    retryable: false,
+    meaning: 'A newer event of the same key took its place while the client read too slowly.',
+  },
   'client-request': { retryable: false, meaning: 'The client asked for it.' },
 } as const satisfies Record<string, Code>;
 

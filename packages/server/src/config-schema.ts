@@ -1,6 +1,7 @@
-import { DEFAULT_LIMITS, ROLES } from '@millrace/protocol';
+import { DEFAULT_LIMITS, PRIORITIES, ROLES } from '@millrace/protocol';
 import Type from 'typebox';
 import { DURATION_PATTERN, type Duration } from './duration.ts';
+import { SLOW_POLICIES } from './hub/slow-queue.ts';
 
 /*
  * The configuration, once: types, defaults, checks, flags, environment variables and documentation all come from here.
@@ -60,6 +61,22 @@ const Namespace = section('The policy of one namespace.', {
         maxBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'Bytes of data kept.' })),
       },
     ),
+  ),
+  slow: Type.Optional(
+    Type.Enum([...SLOW_POLICIES], {
+      description:
+        'What becomes of events for a client that reads too slowly, unless its subscription says: `catchup` reads them from the log later, `drop-oldest` keeps the newest, `conflate` the newest of each key, `disconnect` ends the connection.',
+    }),
+  ),
+  flushWindowMs: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      description: 'How long an event may wait for others before it is written, in ms.',
+    }),
+  ),
+  priority: Type.Optional(
+    Type.Enum([...PRIORITIES], { description: 'Of events whose publisher names none.' }),
   ),
 });
 
@@ -140,6 +157,11 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     maxInFlightBytes: count('Bytes on their way to one client before it counts as slow.', 1_048_576, {
       minimum: 65_536,
     }),
+    maxQueuedEvents: count(
+      'Events that wait for one subscription of a slow client under `drop-oldest` and `conflate`.',
+      100,
+    ),
+    maxQueuedBytes: count('Bytes of their data.', 1_048_576),
   }),
   compression: section('Compression of what is sent over WebSockets, for clients that offer it.', {
     level: Type.Enum(['none', 'fast', 'default', 'best'], {
@@ -153,6 +175,11 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     default: {},
     description:
       'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` 1 hour; `session` live, 100 events and 10 minutes; `audit` 365 days, 1,000,000 events.',
+  }),
+  priorities: Type.Record(text('An event name.'), Type.Enum([...PRIORITIES]), {
+    default: {},
+    description:
+      'Priorities of events by name, where the publisher names none. Built in: `task.failed` and `workflow.failed` high, `tool.output` low.',
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

@@ -115,10 +115,10 @@ function retentionOf(retention: {
 /** The namespaces' policies, as `Policies` takes them. */
 export function namespacePolicies({ namespaces }: Config): Record<string, Partial<NamespacePolicy>> {
   return Object.fromEntries(
-    Object.entries(namespaces).map(([name, { durability, retention }]) => [
+    Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
       name,
       {
-        ...(durability === undefined ? {} : { durability }),
+        ...rest,
         ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
       },
     ]),

@@ -1,12 +1,26 @@
-import { namespaceOf } from '@millrace/protocol';
+import { namespaceOf, type Priority } from '@millrace/protocol';
 import type { EngineSlot, Retention } from './engine/engine.ts';
+import type { SlowPolicy } from './hub/slow-queue.ts';
 
 /** What a namespace (a topic's first segment) decides for its topics. */
 export interface NamespacePolicy {
   /** Which engine keeps its topics. */
   readonly durability: EngineSlot;
   readonly retention: Retention;
+  /** What becomes of events for a client that reads too slowly, unless its subscription says. */
+  readonly slow: SlowPolicy;
+  /** How long an event may wait for company before it is written, in ms. */
+  readonly flushWindowMs: number;
+  /** Of events whose publisher named none. */
+  readonly priority: Priority;
 }
+
+/** The priority of some events by name, whatever their namespace says, unless their publisher names one. */
+export const DEFAULT_PRIORITIES: Readonly<Record<string, Priority>> = {
+  'task.failed': 'high',
+  'workflow.failed': 'high',
+  'tool.output': 'low',
+};
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -15,9 +29,13 @@ const DAY_MS = 24 * HOUR_MS;
 export const DEFAULT_POLICY: NamespacePolicy = {
   durability: 'durable',
   retention: { maxEvents: 100_000, maxAgeMs: 7 * DAY_MS },
+  slow: 'catchup',
+  flushWindowMs: 0,
+  priority: 'normal',
 };
 
 const LIVE_POLICY: NamespacePolicy = {
+  ...DEFAULT_POLICY,
   durability: 'live',
   retention: { maxEvents: 1000, maxAgeMs: HOUR_MS },
 };
@@ -28,19 +46,24 @@ export const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   agents: LIVE_POLICY,
   presence: LIVE_POLICY,
   bench: LIVE_POLICY,
-  tool: { durability: 'durable', retention: { maxAgeMs: 7 * DAY_MS } },
-  audit: { durability: 'durable', retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
-  user: { durability: 'durable', retention: { maxAgeMs: HOUR_MS } },
+  tool: { ...DEFAULT_POLICY, retention: { maxAgeMs: 7 * DAY_MS } },
+  audit: { ...DEFAULT_POLICY, retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
+  user: { ...DEFAULT_POLICY, retention: { maxAgeMs: HOUR_MS } },
   // Only a session that reads slowly comes back to what it was sent.
-  session: { durability: 'live', retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
+  session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };
 
 /** The policies of one server: defaults, overridden by what its configuration says of single namespaces. */
 export class Policies {
   readonly #default: NamespacePolicy;
   readonly #namespaces: Map<string, NamespacePolicy>;
+  readonly #priorities: ReadonlyMap<string, Priority>;
 
-  constructor(overrides: Readonly<Record<string, Partial<NamespacePolicy>>> = {}) {
+  constructor(
+    overrides: Readonly<Record<string, Partial<NamespacePolicy>>> = {},
+    priorities: Readonly<Record<string, Priority>> = {},
+  ) {
+    this.#priorities = new Map(Object.entries({ ...DEFAULT_PRIORITIES, ...priorities }));
     this.#default = { ...DEFAULT_POLICY, ...overrides['*'] };
     this.#namespaces = new Map(Object.entries(DEFAULT_NAMESPACES));
     for (const [namespace, override] of Object.entries(overrides)) {
@@ -51,5 +74,10 @@ export class Policies {
 
   of(topic: string): NamespacePolicy {
     return this.#namespaces.get(namespaceOf(topic)) ?? this.#default;
+  }
+
+  /** The priority of an event whose publisher named none. */
+  priorityOf(topic: string, event: string): Priority {
+    return this.#priorities.get(event) ?? this.of(topic).priority;
   }
 }

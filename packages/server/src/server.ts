@@ -115,7 +115,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const { logger: givenLogger, ...configInput } = input;
   const config = resolveConfig(configInput, cwd);
   const logger = givenLogger ?? pino({ level: config.log.level }, pino.destination(2));
-  const policies = new Policies(namespacePolicies(config));
+  const policies = new Policies(namespacePolicies(config), config.priorities);
   const onError = (error: unknown, doing = 'serving'): void =>
     logger.error({ err: error }, `failed while ${doing}`);
   const authenticator = createAuthenticator({ ...(await authOptionsOf(config)), clock });
@@ -131,9 +131,15 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxBytesInFlight: limits.maxInFlightBytes,
     maxRecentBytes: RECENT_BYTES,
     maxAgeMs: (topic) => policies.of(topic).retention.maxAgeMs,
+    queueBounds: { maxEvents: limits.maxQueuedEvents, maxBytes: limits.maxQueuedBytes },
+    deliveryOf: (topic) => policies.of(topic),
     onError,
   });
-  const publisher = new Publisher({ engine, maxEventBytes: limits.maxMessageBytes });
+  const publisher = new Publisher({
+    engine,
+    maxEventBytes: limits.maxMessageBytes,
+    priorityOf: (topic, event) => policies.priorityOf(topic, event),
+  });
   const connections = new Connections({ max: limits.maxConnections, idPrefix: randomBase36(6) });
   const wheel = new TimingWheel(clock);
   const sessions: SessionHost = {

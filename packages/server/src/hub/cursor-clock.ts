@@ -69,6 +69,21 @@ export function cursorOrigin(cursor: Cursor): Cursor {
   };
 }
 
+/** The place at or before `cursor` that has none of the events behind it. */
+export function cursorBefore(cursor: Cursor, events: readonly StoredEvent[]): Cursor {
+  const before = (part: EngineCursor, slot: EngineSlot): EngineCursor => {
+    const seqs = [...part.seqs];
+    for (const event of events) {
+      if (event.slot === slot) seqs[event.partition] = Math.min(seqs[event.partition] ?? 0, event.seq - 1);
+    }
+    return { epoch: part.epoch, seqs };
+  };
+  return {
+    ...(cursor.live && { live: before(cursor.live, 'live') }),
+    ...(cursor.durable && { durable: before(cursor.durable, 'durable') }),
+  };
+}
+
 /** The later place of two in each partition; `b` where the two belong to different engines. */
 export function laterCursor(a: Cursor, b: Cursor): Cursor {
   const live = laterPart(a.live, b.live);

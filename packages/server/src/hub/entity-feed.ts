@@ -1,10 +1,20 @@
-import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
+import {
+  BROADCAST_TOPIC,
+  type CompiledFilter,
+  type Cursor,
+  formatPosition,
+  type Position,
+  selectsTopic,
+} from '@millrace/protocol';
 import type { Clock } from '../clock.ts';
 import type { StoredEvent } from '../engine/engine.ts';
-import { type Audience, Channel, type Group, type Handed, resolveAudience, type Waiter } from './channel.ts';
+import { type Audience, type Group, resolveAudience, type Waiter } from './audience.ts';
+import { type Batcher, HIGH_WITHIN_MS } from './batcher.ts';
+import { Channel, type Handed } from './channel.ts';
+import { type Chunk, CRITICAL, HIGH, messageChunk, NORMAL, rankOf } from './chunk.ts';
 import { CursorClock } from './cursor-clock.ts';
 import type { Dialect } from './dialect.ts';
-import type { Flusher } from './flusher.ts';
+import { EventSubject } from './event-subject.ts';
 import {
   Lane,
   RecentEvent,
@@ -13,21 +23,28 @@ import {
   readLanes,
   readTrail,
 } from './recent-events.ts';
-import type { Subscriber } from './subscriber.ts';
+import { AT_ONCE, NEXT_FLUSH, type Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface EntityFeedOptions {
   readonly recent: RecentEvents;
-  readonly flusher: Flusher;
   readonly clock: Clock;
   /** Events older than this (ms since the epoch) are not served from memory. */
   readonly oldestMs: (topic: string) => number;
+  /** How long a topic's events may wait for company, in ms. */
+  readonly flushWindowMs: (topic: string) => number;
+  readonly batcherOf: (subscription: Subscription) => Batcher | undefined;
+  /** Whether what a slow session misses of a live subscription is nowhere read again. */
+  readonly keeps: (subscription: Subscription) => boolean;
   /** Counts deliveries: an event written to a session. */
   readonly onDelivered: (deliveries: number) => void;
+  /** Live delivery has come to what the subscription has not read. */
   readonly onPromoted: (subscription: Subscription) => void;
+  /** An event that a slow session is to have later. */
+  readonly onHeld: (subscription: Subscription, event: StoredEvent) => void;
 }
 
-/** How often sessions that follow patterns are told how far they have come while events flow, in ms. */
+/** How often sessions that follow patterns, or filter, are told how far they have come while events flow, in ms. */
 const POSITION_EVERY_MS = 1000;
 
 /**
@@ -42,19 +59,41 @@ export class EntityFeed {
   readonly #options: EntityFeedOptions;
   readonly #channels: Map<string, Channel> = new Map();
   readonly #patternSubscriptions: Set<Subscription> = new Set();
+  /** Subscriptions by name of which a filter keeps events back. */
+  readonly #filtered: Set<Subscription> = new Set();
+  readonly #subscribers: Set<Subscriber> = new Set();
+  /** By topic, the sessions that get its events without a subscription. */
+  readonly #direct: Map<string, Set<Subscriber>> = new Map();
   #patternVersion = 0;
   #lanes: Lane[] = [];
   #positionsDueMs = 0;
-  #windowStart: Cursor;
-  #window = -1;
 
   constructor(entity: string, start: Cursor, options: EntityFeedOptions) {
     this.entity = entity;
     this.recent = options.recent;
     this.cursor = new CursorClock(start);
     this.#options = options;
-    this.#windowStart = start;
     this.#openLanes(start);
+  }
+
+  /** Counts a session in: it gets what is sent to it, or to everyone, without a subscription. */
+  attach(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber);
+    for (const topic of subscriber.direct) {
+      const own = this.#direct.get(topic);
+      if (own === undefined) this.#direct.set(topic, new Set([subscriber]));
+      else own.add(subscriber);
+    }
+    this.#forgetDirectAudiences(subscriber);
+  }
+
+  detach(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    for (const topic of subscriber.direct) {
+      const own = this.#direct.get(topic);
+      if (own?.delete(subscriber) && own.size === 0) this.#direct.delete(topic);
+    }
+    this.#forgetDirectAudiences(subscriber);
   }
 
   /** Counts a subscription in: live if its state says so, else every event is offered to it. */
@@ -64,6 +103,7 @@ export class EntityFeed {
       const channel = this.#channel(selection.topic);
       channel.subscriptions.add(subscription);
       channel.audience = undefined;
+      if (subscription.filter !== undefined) this.#filtered.add(subscription);
     } else {
       this.#patternSubscriptions.add(subscription);
       this.#patternVersion++;
@@ -73,6 +113,7 @@ export class EntityFeed {
   unregister(subscription: Subscription): void {
     const { selection } = subscription;
     if (selection.kind === 'topic') {
+      this.#filtered.delete(subscription);
       const channel = this.#channels.get(selection.topic);
       if (channel === undefined || !channel.subscriptions.delete(subscription)) return;
       channel.audience = undefined;
@@ -82,25 +123,12 @@ export class EntityFeed {
     }
   }
 
-  /** Where everybody stood who has been written to since the last flush: what a session that is lagging has for sure. */
-  cursorBefore(window: number): Cursor {
-    return this.#window === window ? this.#windowStart : this.cursor.now();
-  }
-
-  positionBefore(topic: string, window: number): Handed | undefined {
-    return this.#channels.get(topic)?.positionBefore(window);
-  }
-
   /** The last event of the topic that was handed out, where any was. */
   position(topic: string): Handed | undefined {
-    return this.#channels.get(topic)?.positionBefore(-2);
+    return this.#channels.get(topic)?.head;
   }
 
   onEvents(events: readonly StoredEvent[]): void {
-    if (this.#window !== this.#options.flusher.window) {
-      this.#window = this.#options.flusher.window;
-      this.#windowStart = this.cursor.now();
-    }
     let start = 0;
     while (start < events.length) {
       const { topic } = events[start] as StoredEvent;
@@ -120,10 +148,8 @@ export class EntityFeed {
   /** After a gap: memory is no continuation any more. A part that `head` lacks goes on undisturbed. */
   restartAt(head: Cursor): void {
     this.cursor.moveTo(head);
-    const now = this.cursor.now();
-    this.#windowStart = now;
     for (const channel of this.#channels.values()) channel.events.clear();
-    this.#openLanes(now);
+    this.#openLanes(this.cursor.now());
   }
 
   /** The topic was deleted: what memory holds of it must not be served. */
@@ -190,7 +216,7 @@ export class EntityFeed {
   #channel(topic: string): Channel {
     let channel = this.#channels.get(topic);
     if (channel === undefined) {
-      channel = new Channel(topic, this.#onUnused);
+      channel = new Channel(topic, this.#options.flushWindowMs(topic), this.#onUnused);
       this.#channels.set(topic, channel);
     }
     return channel;
@@ -210,9 +236,23 @@ export class EntityFeed {
         matching.push(subscription);
       }
     }
-    const audience = resolveAudience([channel.subscriptions, matching], this.#patternVersion);
+    const { topic } = channel;
+    const audience = resolveAudience({
+      subscriptions: [channel.subscriptions, matching],
+      direct: topic === BROADCAST_TOPIC ? this.#subscribers : (this.#direct.get(topic) ?? NOBODY),
+      patternVersion: this.#patternVersion,
+      batcherOf: this.#options.batcherOf,
+      keeps: this.#options.keeps,
+    });
     channel.audience = audience;
     return audience;
+  }
+
+  #forgetDirectAudiences({ direct }: Subscriber): void {
+    for (const topic of [...direct, BROADCAST_TOPIC]) {
+      const channel = this.#channels.get(topic);
+      if (channel !== undefined) channel.audience = undefined;
+    }
   }
 
   #dispatch(
@@ -222,29 +262,43 @@ export class EntityFeed {
     start: number,
     end: number,
   ): void {
-    const { groups, waiters } = audience;
+    const { groups, filters, waiters } = audience;
     const { recent } = this.#options;
-    const frames: Buffer[][] = [];
-    for (let g = 0; g < groups.length; g++) frames.push([]);
+    const gathered: GroupChunk[] = [];
+    for (let g = 0; g < groups.length; g++) gathered.push(new GroupChunk(groups[g] as Group));
     for (let i = start; i < end; i++) {
       const event = events[i] as StoredEvent;
       this.cursor.advance(event);
       const entry = new RecentEvent(event, this.#lane(event), channel);
-      for (let g = 0; g < groups.length; g++) {
-        (frames[g] as Buffer[]).push(entry.frame((groups[g] as Group).dialect, this.cursor, recent));
+      const verdicts = filters.length === 0 ? NO_VERDICTS : judge(filters, event);
+      for (let g = 0; g < gathered.length; g++) {
+        const chunk = gathered[g] as GroupChunk;
+        if (!chunk.takes(verdicts)) continue;
+        if (chunk.group.batcher !== undefined) this.#giveBatched(chunk.group, chunk.group.batcher, event);
+        else chunk.add(event, entry.frame(chunk.group.dialect, this.cursor, recent));
       }
       recent.push(entry);
     }
-    channel.dispatched(events[end - 1] as StoredEvent, this.#window);
-    for (let g = 0; g < groups.length; g++) {
-      const { members } = groups[g] as Group;
-      const own = frames[g] as Buffer[];
-      const chunk = own.length === 1 ? (own[0] as Buffer) : Buffer.concat(own);
-      for (let m = 0; m < members.length; m++)
-        (members[m] as (typeof members)[number]).giveEvents(chunk, own.length);
-      this.#options.onDelivered(members.length * own.length);
-    }
+    const { epoch, offset, seq } = events[end - 1] as StoredEvent;
+    channel.head = { epoch, offset, seq };
+    for (let g = 0; g < gathered.length; g++) this.#give(channel, gathered[g] as GroupChunk);
     if (waiters.length > 0) this.#offer(channel.events.at(channel.events.length - 1), waiters);
+  }
+
+  #give(channel: Channel, gathered: GroupChunk): void {
+    const chunk = gathered.chunk();
+    if (chunk === undefined) return;
+    const { members } = gathered.group;
+    const dueMs = dueOf(gathered.urgency, channel.flushWindowMs);
+    for (let m = 0; m < members.length; m++)
+      (members[m] as (typeof members)[number]).giveShared(chunk, dueMs);
+    this.#options.onDelivered(members.length * chunk.events);
+  }
+
+  #giveBatched({ members }: Group, batcher: Batcher, event: StoredEvent): void {
+    for (let m = 0; m < members.length; m++)
+      (members[m] as (typeof members)[number]).giveBatched(event, batcher);
+    this.#options.onDelivered(members.length);
   }
 
   /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
@@ -256,39 +310,130 @@ export class EntityFeed {
   }
 
   /**
-   * Events carry no cursor, so that a client of a pattern would have to resume from where it subscribed. Now and then
-   * it is told, in the same write as the events, with the same bytes for everyone ([HB-4]).
+   * Events carry no cursor, so that a client of a pattern would have to resume from where it subscribed, and a filter may keep
+   * a client where it is for long. Now and then it is told, in the same write as the events, with the same bytes for everyone
+   * ([HB-4], [FILT-4]).
    */
   #tellPositions(): void {
-    if (this.#patternSubscriptions.size === 0) return;
+    if (this.#patternSubscriptions.size === 0 && this.#filtered.size === 0) return;
     const now = this.#options.clock.monotonic();
     if (now < this.#positionsDueMs) return;
     this.#positionsDueMs = now + POSITION_EVERY_MS;
     const cursor = this.cursor.cursorText();
-    const frames = new Map<Dialect, Buffer | undefined>();
+    const chunks = new Map<Dialect, Chunk | undefined>();
     const told = new Set<Subscriber>();
-    for (const { subscriber, state } of this.#patternSubscriptions) {
-      const { dialect } = subscriber;
-      if (state.kind === 'reading' || dialect.carriesCursor || !subscriber.live || told.has(subscriber))
-        continue;
-      told.add(subscriber);
-      if (!frames.has(dialect)) frames.set(dialect, dialect.encodeMessage({ type: 'position', cursor }));
-      const frame = frames.get(dialect);
-      if (frame !== undefined) subscriber.giveEvents(frame, 0);
+    for (const subscriptions of [this.#patternSubscriptions, this.#filtered]) {
+      for (const subscription of subscriptions) {
+        const { subscriber, state, filter } = subscription;
+        const { dialect } = subscriber;
+        if (state.kind !== 'live' && state.kind !== 'joining') continue;
+        // Its events tell, unless they are kept back.
+        if (dialect.carriesCursor && filter === undefined) continue;
+        if (!subscriber.live) {
+          if (filter !== undefined) this.#tellPlace(subscription);
+          continue;
+        }
+        if (told.has(subscriber)) continue;
+        told.add(subscriber);
+        if (!chunks.has(dialect)) chunks.set(dialect, positionChunk(dialect, cursor));
+        const chunk = chunks.get(dialect);
+        if (chunk !== undefined) subscriber.givePosition(chunk);
+      }
     }
+  }
+
+  /** One subscription alone is told, since another of its session is behind. */
+  #tellPlace({ subscriber, selection, name: topic, state }: Subscription): void {
+    if (state.kind !== 'live') return;
+    if (selection.kind === 'patterns') {
+      subscriber.tellPosition({ type: 'position', topic, cursor: this.cursor.cursorText() });
+      return;
+    }
+    const head = this.position(selection.topic);
+    if (head !== undefined)
+      subscriber.tellPosition({ type: 'position', topic, position: formatPosition(head) });
   }
 
   #offer(entry: RecentEvent, waiters: readonly Waiter[]): void {
     const given = new Set<Subscriber>();
+    const { event } = entry;
     for (const { subscription, served } of waiters) {
-      if (!subscription.offer(entry.event)) continue;
+      if (subscription.state.kind === 'held') {
+        if (!served && subscription.passes(event)) this.#options.onHeld(subscription, event);
+        continue;
+      }
+      if (!subscription.offer(event)) continue;
       const { subscriber } = subscription;
-      if (!served && !given.has(subscriber)) {
+      if (!served && !given.has(subscriber) && subscription.passes(event)) {
         given.add(subscriber);
-        subscriber.giveEvents(this.#frameFor(subscription, entry), 1);
+        const bytes = this.#frameFor(subscription, entry);
+        const kept = this.#options.keeps(subscription);
+        const chunk = { bytes, events: 1, starts: [event], rank: rankOf(event.priority), kept };
+        subscriber.giveShared(chunk, NEXT_FLUSH);
         this.#options.onDelivered(1);
       }
       this.#options.onPromoted(subscription);
     }
   }
 }
+
+/** The frames of one run of events that one group takes. */
+class GroupChunk {
+  readonly group: Group;
+  readonly #frames: Buffer[] = [];
+  #first: StoredEvent | undefined;
+  /** Of the most urgent event. */
+  urgency = Number.POSITIVE_INFINITY;
+
+  constructor(group: Group) {
+    this.group = group;
+    this.#first = undefined;
+  }
+
+  takes(verdicts: readonly boolean[]): boolean {
+    const { filters } = this.group;
+    if (filters.length === 0) return true;
+    for (let i = 0; i < filters.length; i++) if (verdicts[filters[i] as number] === true) return true;
+    return false;
+  }
+
+  add(event: StoredEvent, frame: Buffer): void {
+    this.#first ??= event;
+    this.urgency = Math.min(this.urgency, rankOf(event.priority));
+    this.#frames.push(frame);
+  }
+
+  /** `undefined` when the group took none. */
+  chunk(): Chunk | undefined {
+    if (this.#first === undefined) return undefined;
+    const { dialect, kept } = this.group;
+    const frames = this.#frames;
+    return {
+      bytes: frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames),
+      events: frames.length,
+      starts: [this.#first],
+      // A cursor in a frame says that all before it was given: such frames keep their order.
+      rank: dialect.carriesCursor ? NORMAL : this.urgency,
+      kept,
+    };
+  }
+}
+
+function judge(filters: readonly CompiledFilter[], event: StoredEvent): readonly boolean[] {
+  const subject = new EventSubject(event);
+  return filters.map((filter) => filter.matches(subject));
+}
+
+function dueOf(rank: number, flushWindowMs: number): number {
+  if (rank === CRITICAL) return AT_ONCE;
+  if (flushWindowMs === 0) return NEXT_FLUSH;
+  return rank === HIGH ? Math.min(flushWindowMs, HIGH_WITHIN_MS) : flushWindowMs;
+}
+
+function positionChunk(dialect: Dialect, cursor: string): Chunk | undefined {
+  const frame = dialect.encodeMessage({ type: 'position', cursor });
+  return frame === undefined ? undefined : messageChunk(frame);
+}
+
+const NO_VERDICTS: readonly boolean[] = [];
+const NOBODY: Iterable<Subscriber> = [];

@@ -3,6 +3,8 @@ import type { Clock, Turns } from '../clock.ts';
 /** Something that has frames to write. */
 export interface Flushable {
   flush(): void;
+  /** What waited may wait no longer. */
+  dueNow(): void;
 }
 
 /** A flush and its pause together; a long flush gets a shorter pause, so that its events are not late as well. In ms. */
@@ -23,15 +25,15 @@ const MAX_GATHER_MS = 2;
  * "fan-out-even" and "fan-out-bursts" of `npm run bench`.)
  */
 export class Flusher {
-  /** Grows with every flush: names the time between two flushes. */
-  window = 0;
   flushes = 0;
   writes = 0;
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #onFlushed: () => void;
   #dirty: Flushable[] = [];
-  #scheduled = false;
+  #scheduled: 'no' | 'paused' | 'soon' = 'no';
+  /** Sessions whose events may wait, by how long (ms). */
+  readonly #waiting: Map<number, Flushable[]> = new Map();
   #notBefore = 0;
   #gatherMs = 0;
 
@@ -41,24 +43,49 @@ export class Flusher {
     this.#onFlushed = options.onFlushed;
   }
 
-  /** Adds a session; the caller sees to it that it is added once a flush. */
+  /** Adds a session to the next flush; the caller sees to it that it is added once a flush. */
   add(flushable: Flushable): void {
     this.#dirty.push(flushable);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+    if (this.#scheduled !== 'no') return;
     const pause = this.#notBefore - this.#clock.monotonic();
     const wait = pause > 0 ? pause : this.#gatherMs;
     // Timers count whole milliseconds; less than one is a turn.
-    if (wait < 1) this.#turns.soon(this.#run);
-    else this.#clock.after(Math.round(wait), this.#run);
+    if (wait < 1) this.hurry();
+    else {
+      this.#scheduled = 'paused';
+      this.#clock.after(Math.round(wait), this.#run);
+    }
+  }
+
+  /** The next flush comes in the next turn, whatever the pause. */
+  hurry(): void {
+    if (this.#scheduled === 'soon') return;
+    this.#scheduled = 'soon';
+    this.#turns.soon(this.#run);
+  }
+
+  /** Calls `dueNow` of a session after `delayMs`, in one turn with all others that wait as long. */
+  addLater(flushable: Flushable, delayMs: number): void {
+    const waiting = this.#waiting.get(delayMs);
+    if (waiting !== undefined) {
+      waiting.push(flushable);
+      return;
+    }
+    this.#waiting.set(delayMs, [flushable]);
+    this.#clock.after(delayMs, () => {
+      const due = this.#waiting.get(delayMs) ?? [];
+      this.#waiting.delete(delayMs);
+      for (const each of due) each.dueNow();
+    });
   }
 
   readonly #run = (): void => {
+    // A flush that was hurried did what a pause was for.
+    if (this.#dirty.length === 0) return;
     const start = this.#clock.monotonic();
     const dirty = this.#dirty;
     this.#dirty = [];
-    this.#scheduled = false;
-    this.window++;
+    this.#scheduled = 'no';
     this.flushes++;
     this.writes += dirty.length;
     for (let i = 0; i < dirty.length; i++) (dirty[i] as Flushable).flush();

@@ -1,3 +1,7 @@
+import type { StoredEvent } from '../engine/engine.ts';
+import { type Chunk, ownChunk } from './chunk.ts';
+import { orderByPriority } from './priority-order.ts';
+
 /**
  * What is to be written to a session in the next flush, as the end of a chain of chunks.
  *
@@ -7,54 +11,62 @@
  */
 export class FrameChain {
   readonly parent: FrameChain | undefined;
-  readonly chunk: Buffer;
+  readonly chunk: Chunk;
   /** Bytes of the whole chain. */
   readonly length: number;
-  /** How many events the whole chain holds that can be read again from the log. */
+  /** How many live events the whole chain holds. */
   readonly events: number;
-  readonly #kept: boolean;
+  /** Its events differ in urgency. */
+  readonly #mixed: boolean;
   #next: FrameChain | undefined;
   #joined: Buffer | undefined;
 
-  private constructor(parent: FrameChain | undefined, chunk: Buffer, events: number, kept: boolean) {
+  private constructor(parent: FrameChain | undefined, chunk: Chunk) {
     this.parent = parent;
     this.chunk = chunk;
-    this.length = parent === undefined ? 0 : parent.length + chunk.length;
-    this.events = parent === undefined ? 0 : parent.events + events;
-    this.#kept = kept;
+    this.length = parent === undefined ? 0 : parent.length + chunk.bytes.length;
+    this.events = parent === undefined ? 0 : parent.events + chunk.events;
+    this.#mixed =
+      parent !== undefined &&
+      (parent.#mixed || (parent.parent !== undefined && parent.chunk.rank !== chunk.rank));
     this.#next = undefined;
     this.#joined = undefined;
   }
 
   static createEmpty(): FrameChain {
-    return new FrameChain(undefined, Buffer.alloc(0), 0, true);
+    return new FrameChain(undefined, ownChunk(Buffer.alloc(0)));
   }
 
-  /** This chain and one more chunk of live events; the same link for everyone who asks with the same chunk in turn. */
-  withEvents(chunk: Buffer, events: number): FrameChain {
+  /** This chain and one more chunk; the same link for everyone who asks with the same chunk in turn. */
+  withShared(chunk: Chunk): FrameChain {
     const next = this.#next;
     if (next !== undefined && next.chunk === chunk) return next;
-    const link = new FrameChain(this, chunk, events, false);
+    const link = new FrameChain(this, chunk);
     this.#next = link;
     return link;
   }
 
-  /** This chain and one more chunk for this session alone, which must be written whatever happens. */
-  withKept(chunk: Buffer): FrameChain {
-    return new FrameChain(this, chunk, 0, true);
+  /** This chain and one more chunk for this session alone. */
+  withOwn(chunk: Chunk): FrameChain {
+    return new FrameChain(this, chunk);
   }
 
-  /** All bytes, joined at most once. */
+  /** All bytes, most urgent first, joined at most once. */
   bytes(): Buffer {
-    if (this.parent === undefined) return this.chunk;
-    if (this.parent.parent === undefined) return this.chunk;
-    this.#joined ??= Buffer.concat(this.#chunks(false), this.length);
+    if (this.parent === undefined) return this.chunk.bytes;
+    if (this.parent.parent === undefined) return this.chunk.bytes;
+    this.#joined ??= this.#join();
     return this.#joined;
   }
 
   /** Only the chunks that must be written: what is left when live events are to be read from the log instead. */
   keptBytes(): Buffer {
-    return Buffer.concat(this.#chunks(true));
+    return Buffer.concat(this.#chunks().flatMap(({ kept, bytes }) => (kept ? [bytes] : [])));
+  }
+
+  /** Of the chunks that are not kept: the first events of each topic, in the order they came. */
+  unkeptStarts(): StoredEvent[] {
+    return this.#chunks().flatMap(({ kept, starts }) => (kept ? [] : starts));
   }
 
   /** Lets go of what the last flush shared. */
@@ -62,11 +74,18 @@ export class FrameChain {
     this.#next = undefined;
   }
 
-  #chunks(keptOnly: boolean): Buffer[] {
-    const chunks: Buffer[] = [];
-    for (let link: FrameChain = this; link.parent !== undefined; link = link.parent) {
-      if (!keptOnly || link.#kept) chunks.push(link.chunk);
-    }
+  #join(): Buffer {
+    const chunks = this.#chunks();
+    const ordered = this.#mixed ? orderByPriority(chunks) : chunks;
+    return Buffer.concat(
+      ordered.map(({ bytes }) => bytes),
+      this.length,
+    );
+  }
+
+  #chunks(): Chunk[] {
+    const chunks: Chunk[] = [];
+    for (let link: FrameChain = this; link.parent !== undefined; link = link.parent) chunks.push(link.chunk);
     return chunks.reverse();
   }
 }

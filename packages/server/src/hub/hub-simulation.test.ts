@@ -126,6 +126,8 @@ class World {
       maxBytesInFlight: MAX_IN_FLIGHT,
       maxRecentBytes,
       maxAgeMs: () => undefined,
+      queueBounds: { maxEvents: 5, maxBytes: 1000 },
+      deliveryOf: () => ({ slow: 'catchup', flushWindowMs: 0 }),
       onError,
     });
   }
@@ -226,12 +228,15 @@ class Client {
       for (const text of frames.toString().split('\n')) if (text !== '') this.#take(JSON.parse(text) as Line);
     };
     const inFlight = () => this.inFlight;
-    const subscriber = await this.#world.hub.attach(ENTITY, this.dialect, {
+    const sink = {
       write,
       get bytesInFlight() {
         return inFlight();
       },
-    });
+    };
+    const end = (code: string) => void this.problems.push(`ended: ${code}`);
+    const { dialect } = this;
+    const subscriber = await this.#world.hub.attach(ENTITY, { dialect, sink, direct: [], end });
     this.#subscriber = subscriber;
     for (const each of this.followed) this.#subscribe(subscriber, each);
   }
@@ -291,7 +296,7 @@ class Client {
       const had = new Map([...received].map(([topic, offsets]) => [topic, offsets.length]));
       followed.asked.push({ since, had });
       try {
-        await this.#world.hub.subscribe(subscriber, selectionOf(name), startOf(since), (opened) => {
+        await this.#world.hub.subscribe(subscriber, selectionOf(name), startOf(since), {}, (opened) => {
           const position = opened.position && `${opened.position.epoch}:${opened.position.offset}`;
           const { cursor, recovered, reason, replayed } = opened;
           const answer = { type: 'subscribed', topic: name, position, cursor, recovered, reason, replayed };

@@ -1,8 +1,16 @@
-import { type Cursor, MillraceError, type Position, type RecoveryFailure } from '@millrace/protocol';
+import {
+  type Cursor,
+  compileFilter,
+  MillraceError,
+  overlapsPattern,
+  type Position,
+  type RecoveryFailure,
+  selectsTopic,
+} from '@millrace/protocol';
 import type { Clock, Turns } from '../clock.ts';
-import type { Engine, ReadFrom, ReadResult } from '../engine/engine.ts';
-import { CursorClock, cursorOrigin, cursorReaches, laterCursor } from './cursor-clock.ts';
-import type { Dialect } from './dialect.ts';
+import type { Engine, ReadFrom, ReadResult, StoredEvent } from '../engine/engine.ts';
+import { Batcher, takesBatches } from './batcher.ts';
+import { CursorClock, cursorBefore, cursorOrigin, cursorReaches, laterCursor } from './cursor-clock.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
 import { FollowedEntities } from './followed-entities.ts';
@@ -13,9 +21,9 @@ import { readByCursor } from './read-by-cursor.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { Selection } from './selection.ts';
-import type { Sink } from './sink.ts';
-import { Subscriber, type SubscriberHost } from './subscriber.ts';
-import { Subscription } from './subscription.ts';
+import { type Dropped, isDropping, type QueueBounds, type SlowPolicy, SlowQueue } from './slow-queue.ts';
+import { Subscriber, type SubscriberHost, type SubscriberOptions } from './subscriber.ts';
+import { Subscription, type SubscriptionOptions } from './subscription.ts';
 
 export interface HubOptions {
   readonly engine: Engine;
@@ -27,7 +35,19 @@ export interface HubOptions {
   readonly maxRecentBytes: number;
   /** The longest age of an event that the topic's retention allows, in ms. */
   readonly maxAgeMs: (topic: string) => number | undefined;
+  /** What may wait for one subscription of a slow session, under a policy that drops. */
+  readonly queueBounds: QueueBounds;
+  /** What a topic's namespace says of its delivery; a pattern's when its first segment is a name. */
+  readonly deliveryOf: (topicOrPattern: string) => DeliveryPolicy;
   readonly onError: (error: unknown, doing: string) => void;
+}
+
+/** How a namespace's events are delivered. */
+export interface DeliveryPolicy {
+  /** For subscriptions that name none. */
+  readonly slow: SlowPolicy;
+  /** How long an event may wait for company before it is written, in ms. */
+  readonly flushWindowMs: number;
 }
 
 /** Where a subscription begins. */
@@ -65,7 +85,14 @@ export class Hub implements ReaderHost, SubscriberHost {
     recoveries: 0,
     failedRecoveries: 0,
     subscriptions: 0,
+    /** Events that slow sessions were not given, by their policy. */
+    dropped: 0,
+    /** Sessions ended because they read too slowly. */
+    slowEnded: 0,
+    bytesSent: 0,
   };
+  readonly #batchers: Map<string, Batcher> = new Map();
+  #queued = 0;
   readonly #options: HubOptions;
   readonly #entities: FollowedEntities;
 
@@ -83,8 +110,17 @@ export class Hub implements ReaderHost, SubscriberHost {
   }
 
   /** Brings a session in; it gets nothing until it subscribes. */
-  attach(entity: string, dialect: Dialect, sink: Sink): Promise<Subscriber> {
-    return this.#entities.join(entity, (feed) => new Subscriber(feed, dialect, sink, this));
+  attach(entity: string, options: SubscriberOptions): Promise<Subscriber> {
+    return this.#entities.join(entity, (feed) => {
+      const subscriber = new Subscriber(feed, options, this);
+      feed.attach(subscriber);
+      return subscriber;
+    });
+  }
+
+  /** Events that wait for slow sessions now. */
+  get queueDepth(): number {
+    return this.#queued;
   }
 
   detach(subscriber: Subscriber): void {
@@ -93,6 +129,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.counters.subscriptions -= subscriber.subscriptions.length;
     subscriber.subscriptions.length = 0;
     subscriber.close();
+    subscriber.feed.detach(subscriber);
     this.#entities.leave(subscriber);
   }
 
@@ -104,14 +141,14 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscriber: Subscriber,
     selection: Selection,
     start: Start,
+    options: SubscriptionOptions,
     onOpened: (opened: Opened) => void,
   ): Promise<void> {
-    const subscription = new Subscription(subscriber, selection);
+    const subscription = this.#createSubscription(subscriber, selection, options);
     // Before the subscription of that name is let go, which a bad request must not end.
     if (selection.kind === 'patterns') assertStartOfPattern(start);
     this.unsubscribe(subscriber, subscription.name);
-    subscriber.subscriptions.push(subscription);
-    this.counters.subscriptions++;
+    this.#add(subscription);
     try {
       if (selection.kind === 'topic') await this.#openTopic(subscription, selection.topic, start, onOpened);
       else await this.#openPatterns(subscription, selection.patterns, start, onOpened);
@@ -168,20 +205,28 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscription.subscriber.tell({ type: 'unsubscribed', topic: subscription.name, code, reason });
   }
 
-  lag(subscriber: Subscriber, events: number): void {
+  now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  slowDown(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void {
     this.counters.lags++;
-    // The window that is being flushed has already been left behind by the flusher.
-    const window = this.flusher.window - 1;
-    const { feed } = subscriber;
-    for (const subscription of subscriber.subscriptions) {
-      const { state } = subscription;
-      if (state.kind !== 'live' && state.kind !== 'joining') continue;
-      const source = this.#sourceBefore(subscription, state.read, window);
-      feed.unregister(subscription);
-      const reader = new LogReader(subscription, source, feed, this, { lagging: true });
-      subscription.state = { kind: 'reading', reader };
-      subscriber.tell({ type: 'lag', topic: subscription.name, behind: this.#behind(source, feed, events) });
-      subscriber.park(reader);
+    this.#addImplicit(subscriber, unwritten);
+    const following = subscriber.subscriptions.filter(
+      ({ state: { kind } }) => kind === 'live' || kind === 'joining',
+    );
+    if (following.some(({ slow }) => slow === 'disconnect')) {
+      this.counters.slowEnded++;
+      subscriber.end(
+        'slow-consumer',
+        'the client does not read as fast as events come; read faster, or filter',
+      );
+      return;
+    }
+    for (const subscription of following) {
+      const { slow } = subscription;
+      if (isDropping(slow) && !overlapsAnother(subscription)) this.#hold(subscription, slow);
+      else this.#readOn(subscription, unwritten);
     }
   }
 
@@ -189,23 +234,118 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.turns.add(reader);
   }
 
+  release(subscription: Subscription): void {
+    const { state, subscriber } = subscription;
+    if (state.kind !== 'held') return;
+    const { dialect, feed } = subscriber;
+    const { events, dropped } = state.queue.drain();
+    this.#queued -= events.length;
+    for (const each of dropped) subscriber.tell({ type: 'dropped', ...told(each, subscription) });
+    const clock = state.read.cursorClock();
+    const frames = events.map((event) => {
+      clock.advance(event);
+      return dialect.encodeEvent(event, clock);
+    });
+    if (frames.length > 0) subscriber.give(Buffer.concat(frames));
+    subscription.state = { kind: 'live', read: this.#placeNow(subscription, state.read) };
+    feed.register(subscription);
+  }
+
+  /** The last place of a topic that this session was surely handed; it must subscribe to the topic by name. */
+  sentUpTo(subscriber: Subscriber, topic: string): Position | undefined {
+    const state = subscriber.find(topic)?.state;
+    if (state === undefined || state.kind === 'ended' || state.kind === 'held') return undefined;
+    const read = state.kind === 'reading' ? state.reader.source : state.read;
+    if (!(read instanceof TopicSource)) return undefined;
+    const head = state.kind === 'reading' ? undefined : subscriber.feed.position(topic);
+    if (head === undefined || read.covers(head)) return read.position;
+    return { epoch: head.epoch, offset: head.offset };
+  }
+
+  /** Live events wait in a queue of bounded size from now on; what was written up to here is behind it. */
+  #hold(subscription: Subscription, policy: 'drop-oldest' | 'conflate'): void {
+    const { state, subscriber } = subscription;
+    if (state.kind !== 'live' && state.kind !== 'joining') return;
+    const queue = new SlowQueue(policy, this.#options.queueBounds);
+    const read = state.kind === 'joining' ? state.read : this.#placeNow(subscription, state.read);
+    subscription.state = { kind: 'held', read, queue };
+    subscriber.feed.register(subscription);
+    subscriber.hold(subscription);
+  }
+
+  #queue(subscription: Subscription, event: StoredEvent): void {
+    const { state } = subscription;
+    if (state.kind !== 'held' || state.read.covers(event)) return;
+    const before = state.queue.length;
+    state.queue.push(event);
+    const grown = state.queue.length - before;
+    this.#queued += grown;
+    this.counters.dropped += 1 - grown;
+  }
+
+  /** From now on the log is read for it, from where the client surely is. */
+  #readOn(subscription: Subscription, unwritten: readonly StoredEvent[]): void {
+    const { state, subscriber, name: topic } = subscription;
+    if (state.kind !== 'live' && state.kind !== 'joining') return;
+    const { feed } = subscriber;
+    const source = this.#sourceBefore(subscription, state.read, unwritten);
+    feed.unregister(subscription);
+    const reader = new LogReader(subscription, source, feed, this, { lagging: true });
+    subscription.state = { kind: 'reading', reader };
+    subscriber.tell({ type: 'lag', topic, behind: this.#behind(source, feed, unwritten.length) });
+    subscriber.park(reader);
+  }
+
+  /** Events that a session gets without a subscription are read from the log like any other, once it is slow. */
+  #addImplicit(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void {
+    for (const event of unwritten) {
+      const { topic } = event;
+      if (subscriber.subscriptions.some(({ patterns }) => selectsTopic(patterns, topic))) continue;
+      const subscription = new Subscription(
+        subscriber,
+        { kind: 'topic', topic },
+        { filter: undefined, batch: undefined, slow: 'catchup', implicit: true },
+      );
+      const { epoch, offset } = event;
+      const read = new TopicSource(event.entity, topic, { epoch, offset: offset - 1 });
+      subscription.state = { kind: 'live', read };
+      this.#add(subscription);
+    }
+  }
+
+  #placeNow({ subscriber: { feed } }: Subscription, read: LogSource): LogSource {
+    if (read instanceof PatternSource)
+      return new PatternSource(read.entity, read.patterns, feed.cursor.now());
+    if (!(read instanceof TopicSource)) return read;
+    const head = feed.position(read.topic);
+    if (head === undefined || read.covers(head)) return read;
+    const now = new TopicSource(read.entity, read.topic, { epoch: head.epoch, offset: head.offset });
+    now.moveTo(now.position, head.seq);
+    return now;
+  }
+
   /** A place before everything that the session may not have, and not before what it began with. */
-  #sourceBefore(subscription: Subscription, read: LogSource, window: number): LogSource {
+  #sourceBefore(subscription: Subscription, read: LogSource, unwritten: readonly StoredEvent[]): LogSource {
     const { feed } = subscription.subscriber;
     if (read instanceof TopicSource) {
-      const before = feed.positionBefore(read.topic, window);
+      const first = unwritten.find(({ topic }) => topic === read.topic);
+      const before = first
+        ? { ...first, offset: first.offset - 1, seq: first.seq - 1 }
+        : feed.position(read.topic);
       if (before === undefined || read.covers(before)) {
         return new TopicSource(read.entity, read.topic, read.position);
       }
       return new TopicSource(read.entity, read.topic, { epoch: before.epoch, offset: before.offset });
     }
     if (!(read instanceof PatternSource)) return read;
+    const matching = unwritten.filter(({ topic }) => selectsTopic(read.patterns, topic));
+    const written = cursorBefore(feed.cursor.now(), matching);
     // What it began with may be ahead in one partition and behind in another.
-    return new PatternSource(read.entity, read.patterns, laterCursor(read.cursor, feed.cursorBefore(window)));
+    return new PatternSource(read.entity, read.patterns, laterCursor(read.cursor, written));
   }
 
   #behind(source: LogSource, feed: EntityFeed, atLeast: number): number {
-    if (!(source instanceof TopicSource)) return atLeast;
+    if (!(source instanceof TopicSource)) return Math.max(atLeast, 1);
     const head = feed.position(source.topic);
     return head?.epoch === source.position.epoch ? head.offset - source.position.offset : atLeast;
   }
@@ -324,17 +464,66 @@ export class Hub implements ReaderHost, SubscriberHost {
     else this.counters.failedRecoveries++;
   }
 
+  #createSubscription(
+    subscriber: Subscriber,
+    selection: Selection,
+    { filter, batch, slow }: SubscriptionOptions,
+  ): Subscription {
+    const [first = ''] = selection.kind === 'topic' ? [selection.topic] : selection.patterns;
+    return new Subscription(subscriber, selection, {
+      filter: filter === undefined || filter.length === 0 ? undefined : compileFilter(filter),
+      batch: takesBatches(subscriber.dialect) ? batch : undefined,
+      slow: slow ?? this.#options.deliveryOf(first).slow,
+      implicit: false,
+    });
+  }
+
+  #batcherOf(subscription: Subscription): Batcher | undefined {
+    const { batch } = subscription;
+    if (batch === undefined) return undefined;
+    const kept = keeps(subscription);
+    const key = `${batch.maxEvents} ${batch.maxDelayMs} ${kept}`;
+    let batcher = this.#batchers.get(key);
+    if (batcher === undefined) {
+      batcher = new Batcher(batch, kept, this.#options.clock);
+      this.#batchers.set(key, batcher);
+    }
+    return batcher;
+  }
+
+  #add(subscription: Subscription): void {
+    const { subscriber } = subscription;
+    // What the session was given before goes before what this changes.
+    subscriber.settleAll();
+    subscriber.subscriptions.push(subscription);
+    this.counters.subscriptions++;
+    this.#refreshOthers(subscription);
+  }
+
   #remove(subscription: Subscription): void {
-    const { subscriptions } = subscription.subscriber;
+    const { subscriber } = subscription;
+    const { subscriptions } = subscriber;
     const index = subscriptions.indexOf(subscription);
     if (index === -1) return;
+    subscriber.settleAll();
     subscriptions.splice(index, 1);
     this.counters.subscriptions--;
     this.#end(subscription);
+    this.#refreshOthers(subscription);
+  }
+
+  /** How a session gets the events of a dropping subscription depends on whether another overlaps it. */
+  #refreshOthers({ subscriber, patterns }: Subscription): void {
+    for (const other of subscriber.subscriptions) {
+      if (isDropping(other.slow) && other.state.kind === 'live' && overlaps(other.patterns, patterns)) {
+        subscriber.feed.register(other);
+      }
+    }
   }
 
   #end(subscription: Subscription): void {
     if (subscription.state.kind === 'reading') subscription.state.reader.end();
+    if (subscription.state.kind === 'held') this.#queued -= subscription.state.queue.length;
     subscription.subscriber.feed.unregister(subscription);
     subscription.state = { kind: 'ended' };
   }
@@ -342,13 +531,16 @@ export class Hub implements ReaderHost, SubscriberHost {
   #createFeed(entity: string, start: Cursor): EntityFeed {
     return new EntityFeed(entity, start, {
       recent: this.recent,
-      flusher: this.flusher,
       clock: this.#options.clock,
       oldestMs: (topic) => this.#oldestMs(topic),
+      flushWindowMs: (topic) => this.#options.deliveryOf(topic).flushWindowMs,
+      batcherOf: (subscription) => this.#batcherOf(subscription),
+      keeps,
       onDelivered: (deliveries) => {
         this.counters.deliveries += deliveries;
       },
       onPromoted: (subscription) => this.#promote(subscription),
+      onHeld: (subscription, event) => this.#queue(subscription, event),
     });
   }
 
@@ -396,4 +588,26 @@ function readFrom(start: Exclude<Start, { kind: 'cursor' }>): ReadFrom {
     case 'position':
       return { after: start.position, ...(start.id !== undefined && { id: start.id }) };
   }
+}
+
+/** Whether what a slow session misses of a live subscription is nowhere read again, so that it must be written. */
+function keeps(subscription: Subscription): boolean {
+  return isDropping(subscription.slow) && !overlapsAnother(subscription);
+}
+
+/** Where subscriptions overlap, an event belongs to both: then nothing is dropped, and the log is read ([FLOW-8]). */
+function overlapsAnother(subscription: Subscription): boolean {
+  const { subscriptions } = subscription.subscriber;
+  if (subscriptions.length === 1) return false;
+  return subscriptions.some(
+    (other) => other !== subscription && overlaps(other.patterns, subscription.patterns),
+  );
+}
+
+function overlaps(some: readonly string[], others: readonly string[]): boolean {
+  return some.some((a) => others.some((b) => overlapsPattern(a, b)));
+}
+
+function told({ topic, ...rest }: Dropped, subscription: Subscription): Dropped & { topic: string } {
+  return { topic: topic ?? subscription.name, ...rest };
 }

@@ -16,7 +16,8 @@ test('[FLOW-1] a reader without room holds no live events for its session', () =
   const subscription = {
     subscriber: { hasRoom: () => false, park: (reader: LogReader) => void parked.push(reader) },
   } as unknown as Subscription;
-  const reader = new LogReader(subscription, {} as LogSource, feed, {} as ReaderHost, { lagging: false });
+  const host = { now: () => 0 } as ReaderHost;
+  const reader = new LogReader(subscription, {} as LogSource, feed, host, { lagging: false });
   reader.register();
   reader.offer({} as StoredEvent);
   expect(registered).toContain(subscription);

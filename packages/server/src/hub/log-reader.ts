@@ -8,6 +8,9 @@ import type { Subscription } from './subscription.ts';
 /** A page is written at once, so it bounds what one replaying session holds in memory. */
 export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
 
+/** How often a client is told how far it has come while a filter keeps events back, in ms. */
+const POSITION_EVERY_MS = 1000;
+
 /** Live events that may wait behind a read before it is easier to read them again. */
 const MAX_WAITING = 2048;
 
@@ -20,6 +23,8 @@ export interface ReaderHost {
   join(subscription: Subscription, read: LogSource): void;
   /** Events of the log that were written for this subscription. */
   countReplayed(events: number): void;
+  /** Monotonic ms. */
+  now(): number;
   fail(subscription: Subscription, error: unknown): void;
 }
 
@@ -39,6 +44,8 @@ export class LogReader {
   /** Live events since the reader registered; `undefined` while it is not registered. */
   #waiting: StoredEvent[] | undefined;
   #ended = false;
+  /** When the client was told last how far it has come. */
+  #toldMs: number;
 
   constructor(
     subscription: Subscription,
@@ -53,6 +60,7 @@ export class LogReader {
     this.#host = host;
     this.lagging = options.lagging;
     this.#waiting = undefined;
+    this.#toldMs = host.now();
   }
 
   get source(): LogSource {
@@ -82,18 +90,17 @@ export class LogReader {
   proceed(page: LogPage & { ok: true }, before: MovingCursor): void {
     if (this.#ended) return;
     const { subscriber } = this.subscription;
-    if (page.events.length > 0) {
-      const frames: Buffer[] = [];
-      for (const event of page.events) {
-        before.advance(event);
-        frames.push(subscriber.dialect.encodeEvent(event, before));
-      }
-      this.#write(frames);
+    const frames: Buffer[] = [];
+    for (const event of page.events) {
+      before.advance(event);
+      if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, before));
     }
+    this.#write(frames);
     if (page.behind === 0 && this.#waiting !== undefined) {
       this.#join();
       return;
     }
+    this.#tellPlaceNowAndThen();
     if (page.behind > PAGE.maxEvents) this.#unregister();
     this.#host.turns.add(this);
   }
@@ -114,10 +121,14 @@ export class LogReader {
       void this.#readPage();
       return;
     }
-    if (recent.entries.length > 0) this.#write(this.#framesOf(recent.entries, clock));
+    this.#write(this.#framesOf(recent.entries, clock));
     // What memory gave reaches to the very event that was handed out last: nothing can be in between.
-    if (!recent.more) this.#join();
-    else this.#host.turns.add(this);
+    if (!recent.more) {
+      this.#join();
+      return;
+    }
+    this.#tellPlaceNowAndThen();
+    this.#host.turns.add(this);
   }
 
   get ended(): boolean {
@@ -131,11 +142,17 @@ export class LogReader {
 
   #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Buffer[] {
     const { dialect } = this.subscription.subscriber;
-    return entries.map((entry) => {
-      if (!dialect.carriesCursor) return entry.frame(dialect, clock, this.#feed.recent);
-      clock.advance(entry.event);
-      return dialect.encodeEvent(entry.event, clock);
-    });
+    const frames: Buffer[] = [];
+    for (const entry of entries) {
+      if (dialect.carriesCursor) clock.advance(entry.event);
+      if (!this.subscription.passes(entry.event)) continue;
+      frames.push(
+        dialect.carriesCursor
+          ? dialect.encodeEvent(entry.event, clock)
+          : entry.frame(dialect, clock, this.#feed.recent),
+      );
+    }
+    return frames;
   }
 
   async #readPage(): Promise<void> {
@@ -162,7 +179,20 @@ export class LogReader {
     }
   }
 
+  /** A filter may keep everything back for long: the client is to resume from here all the same ([FILT-4]). */
+  #tellPlaceNowAndThen(): void {
+    if (this.subscription.filter === undefined || this.#host.now() < this.#toldMs + POSITION_EVERY_MS) return;
+    this.#tellPlace();
+  }
+
+  #tellPlace(): void {
+    this.#toldMs = this.#host.now();
+    const { subscriber, name } = this.subscription;
+    subscriber.tellPosition({ type: 'position', topic: name, ...this.#source.place() });
+  }
+
   #write(frames: readonly Buffer[]): void {
+    if (frames.length === 0) return;
     this.#host.countReplayed(frames.length);
     this.subscription.subscriber.give(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
   }
@@ -175,14 +205,15 @@ export class LogReader {
     const { subscriber } = this.subscription;
     if (missed.length > 0) {
       const clock = this.#source.cursorClock();
-      this.#write(
-        missed.map((event) => {
-          clock.advance(event);
-          return subscriber.dialect.encodeEvent(event, clock);
-        }),
-      );
+      const frames: Buffer[] = [];
+      for (const event of missed) {
+        clock.advance(event);
+        if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, clock));
+      }
+      this.#write(frames);
       this.#source.passed(missed);
     }
+    if (this.subscription.filter !== undefined) this.#tellPlace();
     if (this.lagging) subscriber.tell({ type: 'lag', topic: this.subscription.name, behind: 0 });
     this.#host.join(this.subscription, this.#source);
   }

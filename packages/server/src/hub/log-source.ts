@@ -1,4 +1,10 @@
-import { type Cursor, formatPosition, type Position, type RecoveryFailure } from '@millrace/protocol';
+import {
+  type Cursor,
+  formatCursor,
+  formatPosition,
+  type Position,
+  type RecoveryFailure,
+} from '@millrace/protocol';
 import type { Engine, ReadLimit, StoredEvent } from '../engine/engine.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
@@ -29,6 +35,8 @@ export interface LogSource {
   ): Promise<{ readonly from?: number; readonly to?: number; readonly count?: number }>;
   /** Moves past events that were handed out by other means. */
   passed(events: readonly StoredEvent[]): void;
+  /** This place as a client may name it, to read on from. */
+  place(): { readonly position: string } | { readonly cursor: string };
   /** Whether the event lies at or before this place. */
   covers(event: StoredEvent): boolean;
   /** A cursor for a frame of an event that live delivery, which stands at `feed`, brings beyond this place. */
@@ -105,6 +113,10 @@ export class TopicSource implements LogSource {
     return epoch === this.#position.epoch ? offset <= this.#position.offset : seq <= this.#seq;
   }
 
+  place(): { position: string } {
+    return { position: formatPosition(this.#position) };
+  }
+
   #moveToEvent({ epoch, offset, seq }: StoredEvent): void {
     this.moveTo({ epoch, offset }, seq);
   }
@@ -162,6 +174,10 @@ export class PatternSource implements LogSource {
   async skipLost(engine: Engine): Promise<Record<string, never>> {
     this.#cursor = await engine.cursor(this.entity);
     return {};
+  }
+
+  place(): { cursor: string } {
+    return { cursor: formatCursor(this.cursor) };
   }
 
   passed(events: readonly StoredEvent[]): void {

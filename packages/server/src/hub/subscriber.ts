@@ -1,4 +1,7 @@
-import type { ServerMessage } from '@millrace/protocol';
+import type { CodeName, ServerMessage } from '@millrace/protocol';
+import type { StoredEvent } from '../engine/engine.ts';
+import type { BatchChain, Batcher, Gathering } from './batcher.ts';
+import { type Chunk, messageChunk, ownChunk } from './chunk.ts';
 import type { Dialect } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { Flushable, Flusher } from './flusher.ts';
@@ -12,31 +15,64 @@ export interface SubscriberHost {
   readonly flusher: Flusher;
   readonly emptyChain: FrameChain;
   readonly maxBytesInFlight: number;
-  /** Its live subscriptions are to be read from the log, because it does not answer. */
-  lag(subscriber: Subscriber, events: number): void;
+  readonly counters: { bytesSent: number };
+  /**
+   * It does not answer: what it follows is to be kept for it, by policy, from `unwritten` on (the first of each topic's events
+   * that were to be written and were not).
+   */
+  slowDown(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void;
+  /** It answered, and what was kept for a subscription can be given to it. */
+  release(subscription: Subscription): void;
   resume(reader: LogReader): void;
 }
 
+/** What a session brings with it. */
+export interface SubscriberOptions {
+  readonly dialect: Dialect;
+  readonly sink: Sink;
+  /** Topics whose live events it gets without a subscription. */
+  readonly direct: readonly string[];
+  /** Ends the session. */
+  readonly end: (code: CodeName, reason: string) => void;
+}
+
+/** When a session's events are to be written: as soon as the flusher allows, at once, or after so many ms. */
+export const NEXT_FLUSH = 0;
+export const AT_ONCE = -1;
+
+const NOT_DUE = Number.POSITIVE_INFINITY;
+
 /** A session as the hub sees it: what it follows, and what is to be written to it in the next flush. */
-export class Subscriber implements Flushable {
+export class Subscriber implements Flushable, Gathering {
   readonly feed: EntityFeed;
   readonly dialect: Dialect;
+  readonly direct: readonly string[];
   readonly subscriptions: Subscription[] = [];
   readonly #sink: Sink;
   readonly #host: SubscriberHost;
+  readonly #end: SubscriberOptions['end'];
   #chain: FrameChain;
-  #dirty = false;
+  /** The shortest wait of what is in the chain; `NEXT_FLUSH` or less once it is in the flusher's hands. */
+  #dueMs = NOT_DUE;
   #closed = false;
+  /** Batches that are being gathered. */
+  #batches: Map<Batcher, BatchChain> | undefined;
   /** Readers that wait until the client has answered for what is in flight. */
   #parked: LogReader[] | undefined;
+  /** Subscriptions whose events are kept until then. */
+  #held: Subscription[] | undefined;
 
-  constructor(feed: EntityFeed, dialect: Dialect, sink: Sink, host: SubscriberHost) {
+  constructor(feed: EntityFeed, options: SubscriberOptions, host: SubscriberHost) {
     this.feed = feed;
-    this.dialect = dialect;
-    this.#sink = sink;
+    this.dialect = options.dialect;
+    this.direct = options.direct;
+    this.#sink = options.sink;
     this.#host = host;
+    this.#end = options.end;
     this.#chain = host.emptyChain;
+    this.#batches = undefined;
     this.#parked = undefined;
+    this.#held = undefined;
   }
 
   get closed(): boolean {
@@ -48,31 +84,70 @@ export class Subscriber implements Flushable {
     return this.subscriptions.every(({ state }) => state.kind === 'live' || state.kind === 'joining');
   }
 
-  /** Some subscription is read from the log because the client was slow. */
-  get lagging(): boolean {
-    return this.subscriptions.some(({ state }) => state.kind === 'reading' && state.reader.lagging);
+  /** Something is kept or read from the log for it because the client was slow. */
+  get slow(): boolean {
+    return this.subscriptions.some(
+      ({ state }) => state.kind === 'held' || (state.kind === 'reading' && state.reader.lagging),
+    );
   }
 
   find(name: string): Subscription | undefined {
     return this.subscriptions.find((subscription) => subscription.name === name);
   }
 
-  /** Live events for everyone who asks with the same chunk. They may be dropped, to be read from the log instead. */
-  giveEvents(chunk: Buffer, events: number): void {
-    this.#chain = this.#chain.withEvents(chunk, events);
-    if (!this.#dirty) this.#markDirty();
+  /** Live events, or a message about them, for everyone who asks with the same chunk. */
+  giveShared(chunk: Chunk, dueMs: number): void {
+    this.#chain = this.#chain.withShared(chunk);
+    if (dueMs < this.#dueMs) this.#hasten(dueMs);
+  }
+
+  /** A live event for a batch. */
+  giveBatched(event: StoredEvent, batcher: Batcher): void {
+    this.#batches ??= new Map();
+    let chain = this.#batches.get(batcher);
+    if (chain === undefined) {
+      chain = batcher.empty;
+      batcher.begin(this);
+    }
+    chain = chain.with(event);
+    this.#batches.set(batcher, chain);
+    if (batcher.closes(event) || chain.length >= batcher.option.maxEvents) this.settle(batcher);
   }
 
   /** Frames for this session alone, in order with everything else. */
   give(frames: Buffer): void {
     if (this.#closed) return;
-    this.#chain = this.#chain.withKept(frames);
-    if (!this.#dirty) this.#markDirty();
+    this.#chain = this.#chain.withOwn(ownChunk(frames));
+    if (this.#dueMs > NEXT_FLUSH) this.#hasten(NEXT_FLUSH);
   }
 
   tell(message: ServerMessage): void {
     const frame = this.dialect.encodeMessage(message);
     if (frame !== undefined) this.give(frame);
+  }
+
+  /** How far it has come, which must not overtake the events before it, nor survive them. */
+  givePosition(chunk: Chunk): void {
+    this.settleAll();
+    this.giveShared(chunk, NEXT_FLUSH);
+  }
+
+  tellPosition(message: ServerMessage & { type: 'position' }): void {
+    const frame = this.dialect.encodeMessage(message);
+    if (frame !== undefined) this.givePosition(messageChunk(frame));
+  }
+
+  settle(batcher: Batcher): void {
+    const chain = this.#batches?.get(batcher);
+    if (chain === undefined || this.#closed) return;
+    this.#batches?.delete(batcher);
+    this.giveShared(chain.chunk(this.dialect, batcher.kept), NEXT_FLUSH);
+  }
+
+  /** Closes all batches: what comes next is to come after what they hold. */
+  settleAll(): void {
+    if (this.#batches === undefined || this.#batches.size === 0) return;
+    for (const batcher of [...this.#batches.keys()]) this.settle(batcher);
   }
 
   /** Whether a page of the log may be written now. */
@@ -85,38 +160,80 @@ export class Subscriber implements Flushable {
     this.#parked.push(reader);
   }
 
+  /** Events of the subscription are kept until the client has answered. */
+  hold(subscription: Subscription): void {
+    this.#held ??= [];
+    this.#held.push(subscription);
+  }
+
   /** The door calls it when the client answered for bytes in flight. */
   relieved(): void {
-    if (this.#parked === undefined || !this.hasRoom()) return;
-    const parked = this.#parked;
+    if ((this.#parked === undefined && this.#held === undefined) || !this.hasRoom()) return;
+    const held = this.#held ?? [];
+    const parked = this.#parked ?? [];
+    this.#held = undefined;
     this.#parked = undefined;
+    for (const subscription of held) this.#host.release(subscription);
     for (const reader of parked) this.#host.resume(reader);
   }
 
   flush(): void {
-    if (!this.#dirty) return;
-    this.#dirty = false;
-    const chain = this.#chain;
-    this.#chain = this.#host.emptyChain;
-    if (this.#closed) return;
-    if (chain.events > 0 && this.#sink.bytesInFlight >= this.#host.maxBytesInFlight) {
-      const kept = chain.keptBytes();
-      if (kept.length > 0) this.#sink.write(kept);
-      this.#host.lag(this, chain.events);
-    } else {
-      this.#sink.write(chain.bytes());
+    if (this.#dueMs === NOT_DUE) return;
+    this.#dueMs = NOT_DUE;
+    if (this.#closed) {
+      this.#chain = this.#host.emptyChain;
+      return;
     }
-    if (this.#parked !== undefined) this.relieved();
+    if (this.#chain.events > 0 && this.#sink.bytesInFlight >= this.#host.maxBytesInFlight) this.#flushSlow();
+    else this.#write(this.#takeChain().bytes());
+    if (this.#parked !== undefined || this.#held !== undefined) this.relieved();
+  }
+
+  dueNow(): void {
+    if (this.#dueMs > NEXT_FLUSH && this.#dueMs !== NOT_DUE) this.#hasten(NEXT_FLUSH);
+  }
+
+  end(code: CodeName, reason: string): void {
+    this.#end(code, reason);
   }
 
   close(): void {
     this.#closed = true;
+    this.#batches = undefined;
     this.#parked = undefined;
+    this.#held = undefined;
     this.#chain = this.#host.emptyChain;
   }
 
-  #markDirty(): void {
-    this.#dirty = true;
-    this.#host.flusher.add(this);
+  #flushSlow(): void {
+    this.settleAll();
+    const chain = this.#takeChain();
+    this.#dueMs = NOT_DUE;
+    const kept = chain.keptBytes();
+    if (kept.length > 0) this.#write(kept);
+    this.#host.slowDown(this, chain.unkeptStarts());
+  }
+
+  #takeChain(): FrameChain {
+    const chain = this.#chain;
+    this.#chain = this.#host.emptyChain;
+    return chain;
+  }
+
+  #write(frames: Buffer): void {
+    this.#host.counters.bytesSent += frames.length;
+    this.#sink.write(frames);
+  }
+
+  #hasten(dueMs: number): void {
+    const { flusher } = this.#host;
+    const wasWithFlusher = this.#dueMs <= NEXT_FLUSH;
+    this.#dueMs = dueMs;
+    if (dueMs > NEXT_FLUSH) {
+      flusher.addLater(this, dueMs);
+      return;
+    }
+    if (!wasWithFlusher) flusher.add(this);
+    if (dueMs === AT_ONCE) flusher.hurry();
   }
 }

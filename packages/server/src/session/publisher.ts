@@ -2,6 +2,7 @@ import {
   type EventInput,
   findTopicProblem,
   MillraceError,
+  type Priority,
   type PublishResult,
   parsePosition,
 } from '@millrace/protocol';
@@ -15,6 +16,8 @@ export interface PublisherOptions {
   readonly engine: Engine;
   /** Largest event data, in bytes of its JSON. */
   readonly maxEventBytes: number;
+  /** The priority of an event whose publisher named none. */
+  readonly priorityOf: (topic: string, event: string) => Priority;
 }
 
 /** Appends events for whoever may: the one way into the log for sessions, the HTTP API, services and embedders. */
@@ -22,10 +25,12 @@ export class Publisher {
   readonly counters = { published: 0, failed: 0 };
   readonly #engine: Engine;
   readonly #maxEventBytes: number;
+  readonly #priorityOf: PublisherOptions['priorityOf'];
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
     this.#maxEventBytes = options.maxEventBytes;
+    this.#priorityOf = options.priorityOf;
   }
 
   /**
@@ -80,7 +85,7 @@ export class Publisher {
   }
 
   #check(entity: string, input: EncodedInput, permit: (topic: string) => void): AppendRequest {
-    const { topic, event, data, source, key, priority, idempotencyKey, fence, seal } = input;
+    const { topic, event, data, source, key, idempotencyKey, fence, seal } = input;
     const problem = findTopicProblem(topic);
     if (problem !== undefined)
       throw new MillraceError('bad-topic', `topic ${JSON.stringify(topic)} ${problem}`);
@@ -90,6 +95,7 @@ export class Publisher {
         details: { maxEventBytes: this.#maxEventBytes },
       });
     }
+    const priority = input.priority ?? this.#priorityOf(topic, event);
     const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
     return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };
   }

@@ -4,10 +4,12 @@ import {
   type CodeName,
   findPatternProblem,
   formatPosition,
+  inboxOf,
   type MessageId,
   MillraceError,
   type PublishMessage,
   type SubscribeMessage,
+  sessionTopicOf,
 } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Identity } from '../auth/identity.ts';
@@ -15,6 +17,7 @@ import type { Dialect } from '../hub/dialect.ts';
 import type { Start } from '../hub/hub.ts';
 import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
+import type { SubscriptionOptions } from '../hub/subscription.ts';
 import { errorMessage } from './error-message.ts';
 import { Publications } from './publications.ts';
 import { Sequence } from './sequence.ts';
@@ -87,7 +90,7 @@ export class Session implements Timed {
   }
 
   get state(): State['kind'] | 'lagging' {
-    if (this.#state.kind === 'open' && this.#state.subscriber.lagging) return 'lagging';
+    if (this.#state.kind === 'open' && this.#state.subscriber.slow) return 'lagging';
     return this.#state.kind;
   }
 
@@ -96,7 +99,8 @@ export class Session implements Timed {
   }
 
   get subscriptions(): readonly string[] {
-    return this.#subscriber?.subscriptions.map(({ name }) => name) ?? [];
+    const all = this.#subscriber?.subscriptions ?? [];
+    return all.filter(({ implicit }) => !implicit).map(({ name }) => name);
   }
 
   /** Whether one of its subscriptions selects the topic. */
@@ -137,7 +141,12 @@ export class Session implements Timed {
   async #open(identity: Identity): Promise<void> {
     const { hub } = this.#host;
     const { dialect, socket } = this.#options;
-    const subscriber = await hub.attach(identity.entityId, dialect, socket);
+    const subscriber = await hub.attach(identity.entityId, {
+      dialect,
+      sink: socket,
+      direct: [inboxOf(identity.userId), sessionTopicOf(this.id)],
+      end: (code, reason) => this.end(code, reason),
+    });
     if (this.#state.kind !== 'authenticating') {
       hub.detach(subscriber);
       return;
@@ -216,7 +225,7 @@ export class Session implements Timed {
   async subscribe(
     selection: Selection,
     start: Start,
-    options: { announce: boolean; id?: MessageId },
+    options: SubscriptionOptions & { announce: boolean; id?: MessageId },
   ): Promise<void> {
     if (this.#state.kind !== 'open') return;
     const { identity, subscriber } = this.#state;
@@ -225,7 +234,7 @@ export class Session implements Timed {
       if (identity.permissions.maySubscribe(pattern)) continue;
       throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
     }
-    await this.#host.hub.subscribe(subscriber, selection, start, (opened) => {
+    await this.#host.hub.subscribe(subscriber, selection, start, options, (opened) => {
       if (!options.announce) return;
       const { position, sealed, ...rest } = opened;
       subscriber.tell({
@@ -310,9 +319,8 @@ export class Session implements Timed {
     const cursor = subscriber.feed.cursor.cursorText();
     if (cursor === this.#toldCursor) return;
     this.#toldCursor = cursor;
-    const frame = subscriber.dialect.encodeMessage({ type: 'position', cursor });
     // It goes the way of the events before it: where they are to be read from the log, it must not overtake them.
-    if (frame !== undefined) subscriber.giveEvents(frame, 0);
+    subscriber.tellPosition({ type: 'position', cursor });
   }
 
   #tooFast(retryAfterMs: number): MillraceError {
@@ -398,10 +406,10 @@ export class Session implements Timed {
   }
 
   async #subscribe(message: SubscribeMessage): Promise<void> {
-    const { topics, start } = readSubscribe(message);
+    const { topics, start, options } = readSubscribe(message);
     for (const name of topics) {
       try {
-        await this.#subscribeOne(name, start, message.id);
+        await this.#subscribeOne(name, start, options, message.id);
       } catch (error) {
         // Each topic is answered by itself.
         this.#fail(message.id, error, { topic: name });
@@ -409,21 +417,31 @@ export class Session implements Timed {
     }
   }
 
-  async #subscribeOne(name: string, start: Start, id: MessageId | undefined): Promise<void> {
+  async #subscribeOne(
+    name: string,
+    start: Start,
+    options: SubscriptionOptions,
+    id: MessageId | undefined,
+  ): Promise<void> {
     if (this.#state.kind !== 'open') return;
     const { subscriber } = this.#state;
     const { limits } = this.#host;
     const problem = findPatternProblem(name);
     if (problem !== undefined)
       throw new MillraceError('bad-topic', `topic ${JSON.stringify(name)} ${problem}`);
-    const isNew = subscriber.find(name) === undefined;
-    if (isNew && subscriber.subscriptions.length >= limits.maxSubscriptions) {
+    const known = subscriber.find(name);
+    const isNew = known === undefined || known.implicit;
+    if (isNew && this.subscriptions.length >= limits.maxSubscriptions) {
       throw new MillraceError(
         'too-many-subscriptions',
         `a session may have ${limits.maxSubscriptions} subscriptions`,
       );
     }
-    await this.subscribe(selectionOf(name), start, { announce: true, ...(id !== undefined && { id }) });
+    await this.subscribe(selectionOf(name), start, {
+      ...options,
+      announce: true,
+      ...(id !== undefined && { id }),
+    });
   }
 
   #unsubscribe(topic: string, id: MessageId | undefined): void {

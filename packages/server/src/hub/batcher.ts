@@ -1,0 +1,128 @@
+import type { Clock } from '../clock.ts';
+import type { StoredEvent } from '../engine/engine.ts';
+import { type Chunk, CRITICAL, HIGH, NORMAL, rankOf } from './chunk.ts';
+import type { CursorSource, Dialect } from './dialect.ts';
+
+export interface BatchOption {
+  readonly maxEvents: number;
+  readonly maxDelayMs: number;
+}
+
+export const DEFAULT_BATCH: BatchOption = { maxEvents: 10, maxDelayMs: 100 };
+
+/** How long an event of high priority may wait, in ms. */
+export const HIGH_WITHIN_MS = 100;
+
+/** Something that gathers events for one batch option. */
+export interface Gathering {
+  /** Closes the batch that is being gathered, if there is one. */
+  settle(batcher: Batcher): void;
+}
+
+/**
+ * One batch option, shared by all sessions that asked for it: they gather in the same rhythm, so that those who got the
+ * same events get the same batch, encoded once.
+ */
+export class Batcher {
+  readonly option: BatchOption;
+  /** Batches must be written whatever happens. */
+  readonly kept: boolean;
+  readonly empty: BatchChain = new BatchChain(undefined, undefined);
+  readonly #clock: Clock;
+  #gathering: Gathering[] = [];
+  #dueMs = Number.POSITIVE_INFINITY;
+
+  constructor(option: BatchOption, kept: boolean, clock: Clock) {
+    this.option = option;
+    this.kept = kept;
+    this.#clock = clock;
+  }
+
+  /** Sees to it that a session which begins a batch will be asked to close it. */
+  begin(gathering: Gathering): void {
+    this.#gathering.push(gathering);
+    this.#closeWithin(this.option.maxDelayMs);
+  }
+
+  /** How the urgency of an event bears on the batch: whether it closes it at once. */
+  closes({ priority }: StoredEvent): boolean {
+    const rank = rankOf(priority);
+    if (rank === HIGH) this.#closeWithin(HIGH_WITHIN_MS);
+    return rank === CRITICAL;
+  }
+
+  #closeWithin(delayMs: number): void {
+    const dueMs = this.#clock.monotonic() + delayMs;
+    if (dueMs >= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    this.#clock.after(delayMs, this.#close);
+  }
+
+  readonly #close = (): void => {
+    // An earlier turn may have closed what this one was for.
+    if (this.#clock.monotonic() < this.#dueMs) return;
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    const gathering = this.#gathering;
+    this.#gathering = [];
+    this.empty.forget();
+    for (const each of gathering) each.settle(this);
+  };
+}
+
+/** The events of a batch, as the end of a chain that sessions which got the same events share. */
+export class BatchChain {
+  readonly parent: BatchChain | undefined;
+  readonly event: StoredEvent | undefined;
+  readonly length: number;
+  #next: BatchChain | undefined;
+  readonly #chunks: (Chunk | undefined)[] = [];
+
+  constructor(parent: BatchChain | undefined, event: StoredEvent | undefined) {
+    this.parent = parent;
+    this.event = event;
+    this.length = parent === undefined ? 0 : parent.length + 1;
+    this.#next = undefined;
+  }
+
+  with(event: StoredEvent): BatchChain {
+    const next = this.#next;
+    if (next !== undefined && next.event === event) return next;
+    const link = new BatchChain(this, event);
+    this.#next = link;
+    return link;
+  }
+
+  forget(): void {
+    this.#next = undefined;
+  }
+
+  /** The batch for one dialect, encoded at most once. */
+  chunk(dialect: Dialect, kept: boolean): Chunk {
+    const known = this.#chunks[dialect.index];
+    if (known !== undefined) return known;
+    const events: StoredEvent[] = [];
+    for (let link: BatchChain = this; link.event !== undefined; link = link.parent as BatchChain)
+      events.push(link.event);
+    events.reverse();
+    const starts = new Map<string, StoredEvent>();
+    for (const event of events) if (!starts.has(event.topic)) starts.set(event.topic, event);
+    const payloads = events.map((event) => dialect.eventPayload(event, NO_CURSOR));
+    const chunk: Chunk = {
+      bytes: dialect.frame(dialect.batchPayload(payloads) ?? ''),
+      events: events.length,
+      starts: [...starts.values()],
+      rank: NORMAL,
+      kept,
+    };
+    this.#chunks[dialect.index] = chunk;
+    return chunk;
+  }
+}
+
+/** Whether the clients of a dialect can be sent batches. */
+export function takesBatches(dialect: Dialect): boolean {
+  return !dialect.carriesCursor && dialect.batchPayload([]) !== undefined;
+}
+
+/** Dialects that take batches print no cursor. */
+const NO_CURSOR: CursorSource = { cursorText: () => '' };
