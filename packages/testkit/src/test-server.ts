@@ -46,11 +46,16 @@ export class TestServer {
     this.#ownsDirectory = ownsDirectory;
   }
 
-  /** `directory` continues with the data of an earlier server; it is then the caller's to remove. */
-  static async start(options: ServerOptions & { directory?: string } = {}): Promise<TestServer> {
-    const { directory: given, ...rest } = options;
+  /**
+   * `directory` continues with the data of an earlier server; it is then the caller's to remove. `create` makes the server of
+   * another release.
+   */
+  static async start(
+    options: ServerOptions & { directory?: string; create?: typeof createServer } = {},
+  ): Promise<TestServer> {
+    const { directory: given, create = createServer, ...rest } = options;
     const directory = given ?? (await mkdtemp(join(tmpdir(), 'millrace-')));
-    const server = await createServer({
+    const server = await create({
       host: { enabled: false },
       log: { level: 'fatal' },
       auth: { secret: TEST_SECRET },

@@ -1,0 +1,1 @@
+function e(e,t,n){let r=e-1,i=t+1;for(;i-r>1;){let e=Math.floor((r+i)/2);n(e)?i=e:r=e}return i}function t(t,n,r){let i=n+1;for(let n=1;i>t;n*=2){let a=Math.max(t,i-n);if(!r(a))return e(a+1,i-1,r);i=a}return i}function n(t,n,r){let i=t-1;for(let t=1;i<n;t*=2){let a=Math.min(n,i+t);if(r(a))return e(i+1,a-1,r);i=a}return n+1}export{t as n,n as r,e as t};
