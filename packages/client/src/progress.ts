@@ -19,8 +19,8 @@ interface Place {
 }
 
 /**
- * Topics a pattern remembers between two cursors, to drop what a resume repeats. Beyond it the topics that were quiet
- * the longest are forgotten, and a resume may repeat their events.
+ * Topics a pattern remembers, to drop what a resume repeats. Beyond it the topics that were quiet the longest are
+ * forgotten, and a resume may repeat their events.
  */
 export const MAX_PLACES = 20_000;
 
@@ -28,8 +28,8 @@ export const MAX_PLACES = 20_000;
  * How far one subscription has read: what is a repeat, and from where to resume.
  *
  * A topic resumes from its position. A pattern resumes from the last cursor, which may lie before events already
- * read; the places of the topics seen since tell them from new ones. A cursor can be a little older than what came
- * just before it, so places live for two cursors.
+ * read; the places of its topics tell them from new ones. A cursor does not say which places are needed no more: it, and
+ * the one after it, may be older than what came before them, where a replay had read ahead of live delivery.
  *
  * With a filter the server tells from time to time how far it has read: only that says where a replay ends, since
  * `replayed` counts what is read, not what comes; and it moves the place to resume from behind events kept back.
@@ -127,7 +127,7 @@ export class Progress {
       if (own) this.#standAt(message.position);
       if (message.cursor !== undefined && message.cursor !== before) {
         this.#endReplay();
-        this.#setCursor(message.cursor);
+        this.#cursor = message.cursor;
       }
     }
     return this.#cursor !== before;
@@ -135,7 +135,7 @@ export class Progress {
 
   #movedByFilter({ position, cursor }: PositionMessage): void {
     this.#standAt(position);
-    if (cursor !== undefined && cursor !== this.#cursor) this.#setCursor(cursor);
+    if (cursor !== undefined) this.#cursor = cursor;
     if (!this.#isPattern) this.#cursorBehindPlace = cursor;
     if (this.#replayLeft > 0 && this.#reachesHead(position, cursor)) this.#countReplayed(this.#replayLeft);
   }
@@ -173,7 +173,7 @@ export class Progress {
     const cursor = this.#cursorAfterReplay;
     if (this.#replayLeft > 0 || cursor === undefined) return;
     // A filtered pattern may have been moved beyond it already.
-    if (this.#cursor === undefined || !coversCursor(this.#cursor, cursor)) this.#setCursor(cursor);
+    if (this.#cursor === undefined || !coversCursor(this.#cursor, cursor)) this.#cursor = cursor;
     this.#endReplay();
   }
 
@@ -183,17 +183,9 @@ export class Progress {
     this.#cursorAfterReplay = undefined;
   }
 
-  #setCursor(cursor: string): void {
-    this.#cursor = cursor;
-    if (this.#isPattern) this.#age();
-  }
-
   #remember(topic: string, place: Place): void {
     this.#places.set(topic, place);
-    if (this.#places.size > MAX_PLACES / 2) this.#age();
-  }
-
-  #age(): void {
+    if (this.#places.size <= MAX_PLACES / 2) return;
     this.#olderPlaces = this.#places;
     this.#places = new Map();
   }
