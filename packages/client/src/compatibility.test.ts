@@ -2,13 +2,27 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer } from '@millrace/server';
-import { TestServer, until, within } from '@millrace/testkit';
+import { type CreateServer, TestServer, until, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CuttableProxy } from '../test/cuttable-proxy.ts';
-import { loadPreviousRelease, type Release } from '../test/previous-release.ts';
 import { collect } from '../test/start-client.ts';
 import { createClient } from './client.ts';
 import type { Client, Gap } from './types.ts';
+
+/** What the tests use of a release: the same in both, since within version 1 nothing is changed or removed. */
+interface Release {
+  readonly createClient: typeof createClient;
+  readonly createServer: CreateServer;
+}
+
+/** The release before this one, packed: see `packages/testkit/previous/README.md`. */
+async function loadPreviousRelease(): Promise<Release> {
+  const folder = new URL('../../testkit/previous/', import.meta.url);
+  const load = (file: string): Promise<object> => import(/* @vite-ignore */ new URL(file, folder).href);
+  const [client, server] = await Promise.all([load('client/index.js'), load('server/index.js')]);
+  // Bundles have no types of their own.
+  return { ...server, ...client } as Release;
+}
 
 const previous = await loadPreviousRelease();
 const current: Release = { createClient, createServer };

@@ -27,6 +27,8 @@ export interface TokenOptions {
   readonly clock?: Clock;
 }
 
+export type CreateServer = typeof createServer;
+
 /** A real server on a free port with a data folder of its own. */
 export class TestServer {
   readonly server: MillraceServer;
@@ -51,7 +53,7 @@ export class TestServer {
    * another release.
    */
   static async start(
-    options: ServerOptions & { directory?: string; create?: typeof createServer } = {},
+    options: ServerOptions & { directory?: string; create?: CreateServer } = {},
   ): Promise<TestServer> {
     const { directory: given, create = createServer, ...rest } = options;
     const directory = given ?? (await mkdtemp(join(tmpdir(), 'millrace-')));
