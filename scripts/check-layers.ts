@@ -32,10 +32,11 @@ const serverLayers: Record<
   backend: { values: ['engine', 'contract'], types: [] },
   contract: { values: ['engine'], types: [] },
   auth: { values: [], types: [] },
-  hub: { values: ['contract'], types: ['engine'] },
-  session: { values: ['hub'], types: ['contract', 'auth'] },
-  services: { values: ['session', 'hub', 'auth'], types: ['contract'] },
-  doors: { values: ['services', 'session', 'hub', 'auth'], types: ['contract'] },
+  metrics: { values: [], types: [] },
+  hub: { values: ['contract', 'metrics'], types: ['engine'] },
+  session: { values: ['hub', 'metrics'], types: ['contract', 'auth'] },
+  services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  doors: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
 };
 
 /** Which part a path relative to packages/server/src belongs to; the first match counts. */

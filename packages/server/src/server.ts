@@ -36,6 +36,7 @@ import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
+import { ClientCounters } from './session/client-counters.ts';
 import { Connections } from './session/connections.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
@@ -116,8 +117,11 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const config = resolveConfig(configInput, cwd);
   const logger = givenLogger ?? pino({ level: config.log.level }, pino.destination(2));
   const policies = new Policies(namespacePolicies(config), config.priorities);
-  const onError = (error: unknown, doing = 'serving'): void =>
+  const counters = new ClientCounters(clock);
+  const onError = (error: unknown, doing = 'serving'): void => {
+    counters.failures++;
     logger.error({ err: error }, `failed while ${doing}`);
+  };
   const authenticator = createAuthenticator({ ...(await authOptionsOf(config)), clock });
   const allowsOrigin = originCheckOf(config);
   // Last of what the configuration may make fail: an engine that was opened holds its data folder.
@@ -137,6 +141,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   });
   const publisher = new Publisher({
     engine,
+    clock,
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
@@ -145,6 +150,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const sessions: SessionHost = {
     hub,
     publisher,
+    counters,
     authenticator,
     clock,
     wheel,

@@ -176,6 +176,7 @@ export class SseDoor {
     const problem = problemOfAny(error, (cause) =>
       this.#doorway.sessions.onError(cause, 'opening an event stream'),
     );
+    this.#doorway.sessions.counters.countError(problem.code);
     response.writeHead(problem.status, {
       'Content-Type': PROBLEM_TYPE,
       ...(problem.retryable && { 'Retry-After': '1' }),

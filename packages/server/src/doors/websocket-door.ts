@@ -101,10 +101,9 @@ export class WebSocketDoor {
       });
     } catch (error) {
       const { sessions } = this.#doorway;
-      refuseUpgrade(
-        socket,
-        problemOfAny(error, (cause) => sessions.onError(cause, 'upgrading a connection')),
-      );
+      const problem = problemOfAny(error, (cause) => sessions.onError(cause, 'upgrading a connection'));
+      sessions.counters.countError(problem.code);
+      refuseUpgrade(socket, problem);
     }
   }
 

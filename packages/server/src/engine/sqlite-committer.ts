@@ -27,6 +27,8 @@ export interface CommitterOptions {
   readonly startWriter: () => WriterLink;
   /** Told in order of commit, once the events are stored. */
   readonly onCommitted: (batch: CommittedBatch) => void;
+  /** Told how many events a commit brought to disk. */
+  readonly onCommitSize?: ((events: number) => void) | undefined;
   /** Gets failures that no caller hears of. */
   readonly onError: (error: unknown) => void;
 }
@@ -284,7 +286,10 @@ export class Committer {
 
   #publish(commit: Commit): void {
     this.#aloneUnderWay = false;
-    for (const batch of commit.plan.commit()) this.#options.onCommitted(batch);
+    const { onCommitted, onCommitSize } = this.#options;
+    const { length } = commit.plan.events;
+    if (length > 0) onCommitSize?.(length);
+    for (const batch of commit.plan.commit()) onCommitted(batch);
     for (const change of commit.changes) change.apply();
   }
 

@@ -49,6 +49,8 @@ export interface SqliteEngineOptions {
   /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string) => Retention;
   readonly newId?: () => string;
+  /** Told how many events a commit brought to disk; commits without events are not told. */
+  readonly onCommitSize?: ((events: number) => void) | undefined;
   /** Gets what followers throw, and failures of the disk that no caller hears of. */
   readonly onError: (error: unknown) => void;
   /** `full` when missing. Anything else loses acknowledged events in a power cut. */
@@ -136,6 +138,7 @@ class SqliteEngine implements Engine {
       turns,
       startWriter: () => wrapWriter(new WorkerLink('sqlite-writer', writerOptions)),
       onCommitted: notify,
+      onCommitSize: options.onCommitSize,
       onError,
     });
     this.#reader = new LogReader(

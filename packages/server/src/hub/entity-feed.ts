@@ -13,7 +13,7 @@ import { type Batcher, HIGH_WITHIN_MS } from './batcher.ts';
 import { Channel, type Handed } from './channel.ts';
 import { type Chunk, CRITICAL, HIGH, messageChunk, NORMAL, rankOf } from './chunk.ts';
 import { CursorClock } from './cursor-clock.ts';
-import type { Dialect } from './dialect.ts';
+import { type Dialect, savedBytesOf } from './dialect.ts';
 import { EventSubject } from './event-subject.ts';
 import {
   Lane,
@@ -36,8 +36,10 @@ export interface EntityFeedOptions {
   readonly batcherOf: (subscription: Subscription) => Batcher | undefined;
   /** Whether what a slow session misses of a live subscription is nowhere read again. */
   readonly keeps: (subscription: Subscription) => boolean;
-  /** Counts deliveries: an event written to a session. */
-  readonly onDelivered: (deliveries: number) => void;
+  /** Counts deliveries: an event given to a session; and what compression saved of it, in bytes. */
+  readonly onDelivered: (deliveries: number, savedBytes: number) => void;
+  /** Live events go out with the next flush; the first of them was stored then (ms since the Unix epoch). */
+  readonly onDue: (storedMs: number) => void;
   /** Live delivery has come to what the subscription has not read. */
   readonly onPromoted: (subscription: Subscription) => void;
   /** An event that a slow session is to have later. */
@@ -292,13 +294,14 @@ export class EntityFeed {
     const dueMs = dueOf(gathered.urgency, channel.flushWindowMs);
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveShared(chunk, dueMs);
-    this.#options.onDelivered(members.length * chunk.events);
+    if (dueMs <= NEXT_FLUSH) this.#options.onDue(gathered.storedMs);
+    this.#options.onDelivered(members.length * chunk.events, members.length * gathered.savedBytes);
   }
 
   #giveBatched({ members }: Group, batcher: Batcher, event: StoredEvent): void {
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveBatched(event, batcher);
-    this.#options.onDelivered(members.length);
+    this.#options.onDelivered(members.length, 0);
   }
 
   /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
@@ -370,7 +373,7 @@ export class EntityFeed {
         const kept = this.#options.keeps(subscription);
         const chunk = { bytes, events: 1, starts: [event], rank: rankOf(event.priority), kept };
         subscriber.giveShared(chunk, NEXT_FLUSH);
-        this.#options.onDelivered(1);
+        this.#options.onDelivered(1, savedBytesOf([bytes]));
       }
       this.#options.onPromoted(subscription);
     }
@@ -388,6 +391,16 @@ class GroupChunk {
   constructor(group: Group) {
     this.group = group;
     this.#first = undefined;
+  }
+
+  /** When the first event was stored. */
+  get storedMs(): number {
+    return this.#first?.timestamp ?? 0;
+  }
+
+  /** By compression, for each session that gets the chunk. */
+  get savedBytes(): number {
+    return savedBytesOf(this.#frames);
   }
 
   takes(verdicts: readonly boolean[]): boolean {

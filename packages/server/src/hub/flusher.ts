@@ -1,4 +1,5 @@
 import type { Clock, Turns } from '../clock.ts';
+import { Histogram, RecentHistogram } from '../metrics/histogram.ts';
 
 /** Something that has frames to write. */
 export interface Flushable {
@@ -17,6 +18,12 @@ const MAX_PAUSE_MS = 20;
 /** A flush that is going to last waits for company: for a quarter of what the last one took, at most this, in ms. */
 const MAX_GATHER_MS = 2;
 
+/** Sessions of one flush. */
+const SIZE_BOUNDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
+
+/** From the storing of an event to its writing, in ms. */
+const LATENCY_BOUNDS_MS = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 250, 500, 1000, 2500, 5000, 10_000];
+
 /**
  * Gathers sessions that have something to write and lets each write once a flush. A flush comes in the next turn of
  * the event loop, but after a pause as long as the last flush, somewhat less when that was long: under load events then
@@ -27,6 +34,13 @@ const MAX_GATHER_MS = 2;
 export class Flusher {
   flushes = 0;
   writes = 0;
+  /** Sessions a flush. */
+  readonly sizes: Histogram = new Histogram(SIZE_BOUNDS);
+  /**
+   * How long after it was stored an event had been written to everybody, in ms: of each flush the event that was handed
+   * out first, so that the others of the flush were faster.
+   */
+  readonly latency: RecentHistogram;
   readonly #clock: Clock;
   readonly #turns: Turns;
   readonly #onFlushed: () => void;
@@ -35,12 +49,15 @@ export class Flusher {
   /** Sessions whose events may wait, by how long (ms). */
   readonly #waiting: Map<number, Flushable[]> = new Map();
   #notBefore = 0;
+  /** Of the first event that the next flush writes, ms since the Unix epoch; 0 when there is none yet. */
+  #firstStoredMs = 0;
   #gatherMs = 0;
 
   constructor(options: { clock: Clock; turns: Turns; onFlushed: () => void }) {
     this.#clock = options.clock;
     this.#turns = options.turns;
     this.#onFlushed = options.onFlushed;
+    this.latency = new RecentHistogram(LATENCY_BOUNDS_MS, options.clock);
   }
 
   /** Adds a session to the next flush; the caller sees to it that it is added once a flush. */
@@ -55,6 +72,11 @@ export class Flusher {
       this.#scheduled = 'paused';
       this.#clock.after(Math.round(wait), this.#run);
     }
+  }
+
+  /** An event stored at this time (ms since the Unix epoch) goes out with the next flush. */
+  noteStored(storedMs: number): void {
+    if (this.#firstStoredMs === 0) this.#firstStoredMs = storedMs;
   }
 
   /** The next flush comes in the next turn, whatever the pause. */
@@ -88,13 +110,22 @@ export class Flusher {
     this.#scheduled = 'no';
     this.flushes++;
     this.writes += dirty.length;
+    this.sizes.observe(dirty.length);
     for (let i = 0; i < dirty.length; i++) (dirty[i] as Flushable).flush();
     this.#onFlushed();
+    this.#observeLatency();
     const end = this.#clock.monotonic();
     const lasted = end - start;
     this.#notBefore = end + pauseAfter(lasted);
     this.#gatherMs = Math.min(lasted / 4, MAX_GATHER_MS);
   };
+
+  #observeLatency(): void {
+    if (this.#firstStoredMs === 0) return;
+    // The clock may have stepped back, and another node's need not agree with ours.
+    this.latency.observe(Math.max(0, this.#clock.now() - this.#firstStoredMs));
+    this.#firstStoredMs = 0;
+  }
 }
 
 function pauseAfter(flushMs: number): number {

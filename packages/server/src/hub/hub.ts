@@ -87,6 +87,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscriptions: 0,
     /** Events that slow sessions were not given, by their policy. */
     dropped: 0,
+    /** What compression saved of deliveries. */
+    savedBytes: 0,
     /** Sessions ended because they read too slowly. */
     slowEnded: 0,
     bytesSent: 0,
@@ -536,9 +538,11 @@ export class Hub implements ReaderHost, SubscriberHost {
       flushWindowMs: (topic) => this.#options.deliveryOf(topic).flushWindowMs,
       batcherOf: (subscription) => this.#batcherOf(subscription),
       keeps,
-      onDelivered: (deliveries) => {
+      onDelivered: (deliveries, savedBytes) => {
         this.counters.deliveries += deliveries;
+        this.counters.savedBytes += savedBytes;
       },
+      onDue: (storedMs) => this.flusher.noteStored(storedMs),
       onPromoted: (subscription) => this.#promote(subscription),
       onHeld: (subscription, event) => this.#queue(subscription, event),
     });

@@ -15,7 +15,7 @@ export interface SubscriberHost {
   readonly flusher: Flusher;
   readonly emptyChain: FrameChain;
   readonly maxBytesInFlight: number;
-  readonly counters: { bytesSent: number };
+  readonly counters: { bytesSent: number; deliveries: number };
   /**
    * It does not answer: what it follows is to be kept for it, by policy, from `unwritten` on (the first of each topic's events
    * that were to be written and were not).
@@ -211,6 +211,8 @@ export class Subscriber implements Flushable, Gathering {
     this.#dueMs = NOT_DUE;
     const kept = chain.keptBytes();
     if (kept.length > 0) this.#write(kept);
+    // They will be delivered later, from the log.
+    this.#host.counters.deliveries -= chain.unkeptEvents();
     this.#host.slowDown(this, chain.unkeptStarts());
   }
 

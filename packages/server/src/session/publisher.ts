@@ -7,13 +7,25 @@ import {
   parsePosition,
 } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
+import type { Clock } from '../clock.ts';
 import type { AppendRequest, AppendResult, Engine } from '../engine/engine.ts';
+import { Histogram } from '../metrics/histogram.ts';
+import { NameCounts } from '../metrics/name-counts.ts';
 
 /** An event as a publisher gives it, its data already JSON text. */
 export type EncodedInput = Omit<EventInput, 'data'> & { readonly data: string };
 
+/** Event names that are counted by themselves. */
+const MAX_EVENT_NAMES = 256;
+
+/** One call in so many is timed. */
+const SAMPLE_EVERY = 16;
+
+const APPEND_BOUNDS_MS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 5000];
+
 export interface PublisherOptions {
   readonly engine: Engine;
+  readonly clock: Clock;
   /** Largest event data, in bytes of its JSON. */
   readonly maxEventBytes: number;
   /** The priority of an event whose publisher named none. */
@@ -22,13 +34,24 @@ export interface PublisherOptions {
 
 /** Appends events for whoever may: the one way into the log for sessions, the HTTP API, services and embedders. */
 export class Publisher {
-  readonly counters = { published: 0, failed: 0 };
+  /**
+   * Events by what became of them: stored; known by their key; not allowed, malformed or in conflict; not stored, because
+   * the log could not; and those of which nobody knows.
+   */
+  readonly counters = { published: 0, duplicates: 0, refused: 0, failed: 0, unknown: 0 };
+  /** Events stored, by name. */
+  readonly byName: NameCounts = new NameCounts(MAX_EVENT_NAMES);
+  /** How long the log takes to store, in ms; sampled. */
+  readonly appendLatency: Histogram = new Histogram(APPEND_BOUNDS_MS);
+  readonly #clock: Clock;
+  #calls = 0;
   readonly #engine: Engine;
   readonly #maxEventBytes: number;
   readonly #priorityOf: PublisherOptions['priorityOf'];
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
+    this.#clock = options.clock;
     this.#maxEventBytes = options.maxEventBytes;
     this.#priorityOf = options.priorityOf;
   }
@@ -73,15 +96,36 @@ export class Publisher {
         outcomes[i] = error;
       }
     }
-    const results = await this.#engine.append(requests);
+    const results = await this.#store(requests);
     for (let r = 0; r < results.length; r++) {
       outcomes[indexes[r] as number] = toOutcome(requests[r] as AppendRequest, results[r] as AppendResult);
     }
-    for (const outcome of outcomes) {
-      if (outcome instanceof MillraceError) this.counters.failed++;
-      else this.counters.published++;
+    for (let i = 0; i < outcomes.length; i++) {
+      this.#count(inputs[i] as EncodedInput, outcomes[i] as PublishResult | MillraceError);
     }
     return outcomes;
+  }
+
+  async #store(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
+    if (requests.length === 0) return [];
+    if (this.#calls++ % SAMPLE_EVERY !== 0) return this.#engine.append(requests);
+    const start = this.#clock.monotonic();
+    const results = await this.#engine.append(requests);
+    this.appendLatency.observe(this.#clock.monotonic() - start);
+    return results;
+  }
+
+  #count({ event }: EncodedInput, outcome: PublishResult | MillraceError): void {
+    const { counters } = this;
+    if (!(outcome instanceof MillraceError)) {
+      if (outcome.duplicate) counters.duplicates++;
+      else {
+        counters.published++;
+        this.byName.add(event);
+      }
+    } else if (outcome.code === 'unknown') counters.unknown++;
+    else if (outcome.retryable) counters.failed++;
+    else counters.refused++;
   }
 
   #check(entity: string, input: EncodedInput, permit: (topic: string) => void): AppendRequest {

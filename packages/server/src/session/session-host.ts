@@ -2,6 +2,7 @@ import type { Limits } from '@millrace/protocol';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Clock } from '../clock.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { ClientCounters } from './client-counters.ts';
 import type { Publisher } from './publisher.ts';
 import type { TimingWheel } from './timing-wheel.ts';
 
@@ -18,6 +19,7 @@ export interface SessionTimes {
 export interface SessionHost {
   readonly hub: Hub;
   readonly publisher: Publisher;
+  readonly counters: ClientCounters;
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly wheel: TimingWheel;

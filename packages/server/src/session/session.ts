@@ -69,6 +69,7 @@ export class Session implements Timed {
   #heardMs: number;
   #lifetimeEndMs: number;
   #verifying = false;
+  #resumed = false;
   readonly #publications: Publications;
   /** Subscribing and unsubscribing happen one after the other. */
   readonly #control: Sequence = new Sequence();
@@ -153,6 +154,7 @@ export class Session implements Timed {
     }
     const { early } = this.#state;
     this.#become(identity, subscriber);
+    this.#host.counters.countOpened();
     this.#welcome(identity, subscriber);
     const { opened } = this.#options;
     if (opened !== undefined) this.#inOrder(undefined, () => opened(this));
@@ -164,6 +166,7 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return;
     const now = this.#host.clock.monotonic();
     this.#heardMs = now;
+    this.#host.counters.messagesReceived++;
     if (this.#state.kind === 'authenticating' && this.#verifying) {
       if (this.#state.early.length < MAX_EARLY) this.#state.early.push([data, isBinary]);
       else this.end('abuse', 'too many messages before authentication');
@@ -234,6 +237,7 @@ export class Session implements Timed {
       if (identity.permissions.maySubscribe(pattern)) continue;
       throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
     }
+    this.#countResumed(start);
     await this.#host.hub.subscribe(subscriber, selection, start, options, (opened) => {
       if (!options.announce) return;
       const { position, sealed, ...rest } = opened;
@@ -476,6 +480,13 @@ export class Session implements Timed {
     );
   }
 
+  /** It came back, if it knows a place to go on from. */
+  #countResumed({ kind }: Start): void {
+    if (this.#resumed || (kind !== 'position' && kind !== 'cursor')) return;
+    this.#resumed = true;
+    this.#host.counters.countResumed();
+  }
+
   #fail(id: MessageId | undefined, error: unknown, details?: Record<string, unknown>): void {
     let known: MillraceError;
     if (error instanceof MillraceError) known = error;
@@ -483,6 +494,7 @@ export class Session implements Timed {
       this.#host.onError(error, 'handling a message');
       known = new MillraceError('internal', 'the server failed; its log has the cause');
     }
+    this.#host.counters.countError(known.code);
     const message = errorMessage(known, { id, atMs: this.#host.clock.now(), ...(details && { details }) });
     if (this.#subscriber !== undefined) {
       this.#subscriber.tell(message);

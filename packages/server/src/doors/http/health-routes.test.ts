@@ -6,6 +6,7 @@ import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
+import { ClientCounters } from '../../session/client-counters.ts';
 import type { Doorway } from '../doorway.ts';
 import { createHttpApi } from './http-api.ts';
 import type { HealthCheck, HttpApi } from './http-context.ts';
@@ -17,7 +18,8 @@ let server: Server;
 /** An API of which only health works. */
 async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Promise<ApiClient> {
   const { checks = [], draining = false } = parts;
-  const doorway = { draining, allowsOrigin: () => true, sessions: { clock, limits: {} }, connections: {} };
+  const sessions = { clock, limits: {}, counters: new ClientCounters(clock) };
+  const doorway = { draining, allowsOrigin: () => true, sessions, connections: {} };
   api = await createHttpApi({
     doorway: doorway as unknown as Doorway,
     engine: { cursor: async () => ({}) } as unknown as Engine,

@@ -14,7 +14,7 @@ import { describeRoutes } from './open-api.ts';
 import { watchRoutes } from './other-methods.ts';
 import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
 import { addPublishRoutes } from './publish-routes.ts';
-import { logRequests } from './request-log.ts';
+import { countAnswers, logRequests } from './request-log.ts';
 import { answerOrigins, setCommonHeaders } from './response-headers.ts';
 import { addSendRoutes } from './send-routes.ts';
 import { compileRequestCheck } from './shape-check.ts';
@@ -42,6 +42,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   // Answers are typed where they are written; their schemas are for the document.
   router.setSerializerCompiler(() => (value) => JSON.stringify(value));
   if (logger !== undefined) logRequests(router, logger);
+  countAnswers(router, doorway.sessions.counters);
   answerOrigins(router, doorway.allowsOrigin);
   answerWithProblems(router, answer);
   parseJsonBodies(router);

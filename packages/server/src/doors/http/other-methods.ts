@@ -1,8 +1,6 @@
 import { MillraceError } from '@millrace/protocol';
 import type { HTTPMethods } from 'fastify';
-import { problemOf } from '../problem.ts';
 import type { HttpRouter } from './http-context.ts';
-import { sendProblem } from './problem-reply.ts';
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
@@ -35,11 +33,8 @@ function answerOtherMethods(router: HttpRouter, url: string, methods: ReadonlySe
     schema,
     // Before a body is read.
     onRequest: async (request, reply) => {
-      const error = new MillraceError(
-        'method-not-allowed',
-        `there is no ${request.method} here, but ${allowed}`,
-      );
-      return sendProblem(reply.header('Allow', allowed), problemOf(error));
+      reply.header('Allow', allowed);
+      throw new MillraceError('method-not-allowed', `there is no ${request.method} here, but ${allowed}`);
     },
     handler: (_request, reply) => reply.send(),
   });

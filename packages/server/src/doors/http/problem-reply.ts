@@ -65,6 +65,7 @@ export function createErrorAnswer({ doorway, maxBodyBytes }: HttpContext): Error
     const problem = problemOfAny(error, (cause) =>
       doorway.sessions.onError(cause, `answering ${request.method} ${where}`),
     );
+    doorway.sessions.counters.countError(problem.code);
     return sendProblem(reply, status === undefined ? problem : withStatus(problem, status));
   };
 }

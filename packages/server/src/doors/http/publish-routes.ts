@@ -2,7 +2,7 @@ import { MillraceError, type PublishResult } from '@millrace/protocol';
 import Type from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import type { EncodedInput, Publisher } from '../../session/publisher.ts';
-import { problemOf } from '../problem.ts';
+import { type Problem, problemOf } from '../problem.ts';
 import { type Guard, identityOf } from './authentication.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_TYPE, JSON_TYPE } from './json-body.ts';
@@ -71,7 +71,11 @@ const PublishSchema = {
 } as const;
 
 export function addPublishRoutes(router: HttpRouter, guard: Guard, { doorway }: HttpContext): void {
-  const { publisher } = doorway.sessions;
+  const { publisher, counters } = doorway.sessions;
+  const answered = (error: MillraceError): Problem => {
+    counters.countError(error.code);
+    return problemOf(error);
+  };
   router.post('/api/v1/events', { ...guard, schema: PublishSchema }, async (request, reply) => {
     const publication = readPublication({
       headers: request.headers,
@@ -88,7 +92,7 @@ export function addPublishRoutes(router: HttpRouter, guard: Guard, { doorway }: 
     const failed = outcomes.some((outcome) => outcome instanceof MillraceError);
     return reply.code(failed ? 207 : 200).send({
       results: outcomes.map((outcome) =>
-        outcome instanceof MillraceError ? { error: problemOf(outcome) } : outcome,
+        outcome instanceof MillraceError ? { error: answered(outcome) } : outcome,
       ),
     });
   });

@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify';
+import type { ClientCounters } from '../../session/client-counters.ts';
 import type { HttpLogger, HttpRouter } from './http-context.ts';
 
 /** Asked every few seconds by whoever watches the server: not worth a line. */
-const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz']);
+const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz', '/metrics']);
 
 /** The URL as it may be written down: without a token, in whatever way its name was spelled. */
 export function loggableUrl(url: string, query: Readonly<Record<string, unknown>>): string {
@@ -30,4 +31,8 @@ export function logRequests(router: HttpRouter, logger: HttpLogger): void {
       'request',
     );
   });
+}
+
+export function countAnswers(router: HttpRouter, { httpAnswers }: ClientCounters): void {
+  router.addHook('onResponse', async (_request, reply) => httpAnswers.add(String(reply.statusCode)));
 }
