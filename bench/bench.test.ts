@@ -35,10 +35,24 @@ describe('a tiny run', () => {
   test('measures every kind of scenario without loss or disorder', { timeout: 120_000 }, async (context) => {
     if (tools === undefined)
       context.skip('NOT TESTED: there is no C compiler, or no OpenSSL and libc headers');
-    const output = await bench('fan-out-20', 'many-topics', 'idle', 'append-websocket', 'resume-storm');
+    const output = await bench(
+      'fan-out-20',
+      'many-topics',
+      'compression',
+      'idle',
+      'append-websocket',
+      'resume-storm',
+    );
     expect(output).not.toContain('FAILED RUN');
     expect(output).not.toContain('Target not measured');
-    for (const side of ['floor (C)', 'Millrace', 'ws, send() each', 'Socket.IO', 'Millrace, durable'])
+    for (const side of [
+      'floor (C)',
+      'Millrace',
+      'ws, send() each',
+      'Socket.IO',
+      'Millrace, durable',
+      'Millrace, compressed',
+    ])
       expect(output).toMatch(new RegExp(`^\\| ${side.replace(/[()]/g, '\\$&')} +\\| +[0-9]`, 'm'));
   });
 

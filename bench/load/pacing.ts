@@ -1,4 +1,4 @@
-import { type BenchEvent, createEventData } from './event.ts';
+import { type BenchEvent, createEventData, createLargeData } from './event.ts';
 import type { Workload } from './workload.ts';
 
 /** Publishes at a fixed rate, whatever the server does: what is late is sent at once, nothing is left out. */
@@ -38,7 +38,14 @@ export class Pacing {
     return Array.from({ length: eventsPerBatch }, () => {
       const topicIndex = this.#total++ % topics.length;
       this.published[topicIndex] = (this.published[topicIndex] ?? 0) + 1;
-      return { topicIndex, topic: topics[topicIndex] as string, data: createEventData() };
+      return {
+        topicIndex,
+        topic: topics[topicIndex] as string,
+        data:
+          this.#workload.dataBytes === undefined
+            ? createEventData()
+            : createLargeData(this.#workload.dataBytes),
+      };
     });
   }
 }

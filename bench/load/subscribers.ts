@@ -59,6 +59,7 @@ export class Subscribers {
       ...(peer.resumeFrame === undefined ? [] : ['-R', peer.resumeFrame]),
       ...(peer.severalInFrame ? ['-s'] : []),
       ...(peer.tls ? ['-t'] : []),
+      ...(peer.deflate ? ['-z'] : []),
     ];
     const generator =
       tools === undefined

@@ -7,4 +7,8 @@ export interface Workload {
   /** Events that are published at once. */
   readonly eventsPerBatch: number;
   readonly tls?: boolean;
+  /** Bytes of an event's data; some 90 when missing. */
+  readonly dataBytes?: number;
+  /** Subscribers offer permessage-deflate. */
+  readonly deflate?: boolean;
 }

@@ -1,7 +1,7 @@
 /*
  * Many WebSocket subscribers in one thread, so cheap that the server under test is what is measured.
  *
- *   subscribers -P port -n clients [-p path] [-g frame]... [-a marker -A times] [-R frame] [-T topics] [-i pid] [-s] [-t]
+ *   subscribers -P port -n clients [-p path] [-g frame]... [-a marker -A times] [-R frame] [-T topics] [-i pid] [-s] [-t] [-z]
  *
  * Connects to 127.0.0.1, sends the greeting frames on every connection, prints {"ready":…} once each client has got
  * `times` messages that contain `marker`, and then obeys lines on stdin, answering each with one line of JSON:
@@ -15,6 +15,8 @@
  *
  * In a greeting '#' stands for the client's number. A delivery is a text with "offset":<n>. Offsets must be contiguous for each client and topic; a topic's number is
  * what follows the last dash of its name. "t":<microseconds since 1970> gives the latency.
+ * -z offers permessage-deflate as a browser does. A compressed frame is not inflated: until the client has its markers it counts as one, then as the
+ * event that follows the last.
  * Built with -DWITH_TLS -lssl -lcrypto, -t speaks TLS.
  */
 #define _GNU_SOURCE
@@ -58,7 +60,7 @@ struct client {
 #define OPENING_AT_ONCE 128
 
 static const char *path = "/", *greetings[MAX_FRAMES], *marker = "", *resume_frame = "";
-static int port, client_count = 1000, greeting_count, acks_wanted, topic_count = 1, scan, use_tls, poller;
+static int port, client_count = 1000, greeting_count, acks_wanted, topic_count = 1, scan, use_tls, use_deflate, poller;
 static long server_pid;
 static struct client *clients;
 static int next_to_open, opening, opened, ready_clients, was_ready, resuming, reached;
@@ -202,7 +204,8 @@ static void request_upgrade(struct client *c) {
   char request[4096];
   int length = snprintf(request, sizeof request,
     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path, port);
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, port,
+    use_deflate ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" : "");
   c->state = UPGRADING;
   watch(c, EPOLL_CTL_MOD, EPOLLIN);
   put(c, request, length);
@@ -329,6 +332,15 @@ static void on_message(struct client *c, const unsigned char *start, const unsig
   while (scan && (number = FIND(start = number, end, "\"offset\":"))) on_event(c, start, number, end, now);
 }
 
+static void on_compressed(struct client *c) {
+  if (c->acks < acks_wanted) {
+    if (++c->acks == acks_wanted) ready_clients++;
+    return;
+  }
+  c->last[0]++;
+  seen.deliveries++;
+}
+
 /* Takes what is complete; returns how many bytes that were, or -1 when the connection is over. */
 static int take_frames(struct client *c, unsigned char *bytes, int length, double now) {
   int at = 0;
@@ -351,6 +363,7 @@ static int take_frames(struct client *c, unsigned char *bytes, int length, doubl
     int opcode = frame[0] & 15;
     if (opcode == 8) return -1;
     if (opcode == 9) put_frame(c, 10, (char *)frame + head, size);
+    else if (opcode <= 2 && frame[0] & 0x40) on_compressed(c);
     else if (opcode <= 2) on_message(c, frame + head, frame + head + size, now);
     at += head + size;
   }
@@ -509,7 +522,7 @@ static void on_stdin(void) {
 }
 
 static void read_options(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "P:p:n:g:a:A:R:T:i:st")) != -1;) switch (option) {
+  for (int option; (option = getopt(argc, argv, "P:p:n:g:a:A:R:T:i:stz")) != -1;) switch (option) {
     case 'P': port = atoi(optarg); break;
     case 'p': path = optarg; break;
     case 'n': client_count = atoi(optarg); break;
@@ -521,6 +534,7 @@ static void read_options(int argc, char **argv) {
     case 'i': server_pid = atol(optarg); break;
     case 's': scan = 1; break;
     case 't': use_tls = 1; break;
+    case 'z': use_deflate = 1; break;
     default: exit(2);
   }
   if (port == 0 || client_count < 1 || topic_count < 1) {

@@ -17,7 +17,7 @@ export const millrace: Peer = {
 export const millraceAgain: Peer = { ...millrace, name: 'Millrace (A/A)' };
 
 export async function startMillrace(
-  { topics, tls = false }: Workload,
+  { topics, tls = false, deflate = false }: Workload,
   environment: Environment,
 ): Promise<RunningPeer> {
   const directory = await mkdtemp(join(import.meta.dirname, '..', '.data-'));
@@ -35,6 +35,7 @@ export async function startMillrace(
       port,
       path,
       tls,
+      deflate,
       greetings: [JSON.stringify({ type: 'subscribe', topics })],
       ready: { marker: '"type":"subscribed"', times: topics.length },
       resumeFrame: `{"type":"subscribe","topic":"${topics[0]}","since":"@"}`,

@@ -17,6 +17,8 @@ export interface RunningPeer {
   /** Path and query of the WebSocket endpoint for subscribers. */
   readonly path: string;
   readonly tls?: boolean;
+  /** Subscribers offer permessage-deflate. */
+  readonly deflate?: boolean;
   /** Frames that each subscriber sends first; `#` stands for its number. */
   readonly greetings: readonly string[];
   /** A subscriber is ready when so many messages contained the marker. */

@@ -1,4 +1,4 @@
-/** What most start with: `ws`, and `send()` for each client. `node ws-server.ts [cert key]` */
+/** What most start with: `ws`, and `send()` for each client. `node ws-server.ts <compress?> [cert key]` */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { createEventText } from '../load/event.ts';
 
-const [cert, key] = process.argv.slice(2);
+const [deflate, cert, key] = process.argv.slice(2);
 const http =
   cert === undefined || key === undefined
     ? createServer()
     : createTlsServer({ cert: readFileSync(cert), key: readFileSync(key), minVersion: 'TLSv1.3' });
-const server = new WebSocketServer({ server: http, perMessageDeflate: false });
+const server = new WebSocketServer({ server: http, perMessageDeflate: deflate === 'true' });
 const subscribers = new Map<string, Set<WebSocket>>();
 const offsets = new Map<string, number>();
 

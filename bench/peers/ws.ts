@@ -6,16 +6,17 @@ import { WebSocketPublisher } from './websocket-publisher.ts';
 export const ws: Peer = {
   name: 'ws, send() each',
   missing: async () => undefined,
-  async start({ topics, tls = false }, environment) {
+  async start({ topics, tls = false, deflate = false }, environment) {
     const { certificate } = environment;
     const files = tls && certificate ? [certificate.cert, certificate.key] : [];
-    const child = startNodeServer('ws-server.ts', environment, ...files);
+    const child = startNodeServer('ws-server.ts', environment, `${deflate}`, ...files);
     const { port } = await child.read<{ port: number }>();
     return {
       pid: child.pid,
       port,
       path: '/',
       tls,
+      deflate,
       greetings: [JSON.stringify({ type: 'subscribe', topics })],
       ready: { marker: '"type":"subscribed"', times: topics.length },
       connectPublisher: () => WebSocketPublisher.connect({ port, path: '/', tls }),

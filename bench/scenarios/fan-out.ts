@@ -28,6 +28,8 @@ export function fanOutSide(peer: Peer, workload: Workload, name: string = peer.n
     async missing(environment) {
       if (workload.tls && environment.certificate === undefined) return 'there is no openssl command';
       if (workload.tls && environment.tools?.tls === false) return 'the OpenSSL headers are not installed';
+      if (workload.deflate && environment.tools === undefined)
+        return 'only the C subscribers take compressed frames';
       return peer.missing(environment);
     },
     measure: (environment) =>
