@@ -11,7 +11,11 @@ export const DEFAULT_LIMITS = {
   messageBurst: 200,
 } as const;
 
-export type Limits = { readonly [K in keyof typeof DEFAULT_LIMITS]: number };
+export type Limits = { readonly [K in keyof typeof DEFAULT_LIMITS]: number } & {
+  /** Where the server also limits a minute: its sustained messages, and how many of them may come at once. */
+  readonly messagesPerMinute?: number;
+  readonly minuteBurst?: number;
+};
 
 /** Longest event name, source, key, idempotency key, consumer and lease name, in characters. */
 export const MAX_NAME_LENGTH = 255;

@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type EventInput, MillraceError, type PublishResult } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
@@ -19,6 +19,7 @@ import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
 import { Compression } from './doors/compression.ts';
 import type { Doorway } from './doors/doorway.ts';
+import { Handshakes } from './doors/handshakes.ts';
 import { createHttpApi } from './doors/http/http-api.ts';
 import type { HttpApi } from './doors/http/http-context.ts';
 import { problemOf } from './doors/problem.ts';
@@ -29,15 +30,15 @@ import { WebSocketDoor } from './doors/websocket-door.ts';
 import { durationMs } from './duration.ts';
 import type { Engine } from './engine/engine.ts';
 import { createEnginePair } from './engine/engine-pair.ts';
-import { createEventIds, randomBase36 } from './engine/event-id.ts';
+import { createEventIds } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
+import { createEnforcement } from './limits-config.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
 import { ClientCounters } from './session/client-counters.ts';
-import { Connections } from './session/connections.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
@@ -145,8 +146,13 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
-  const connections = new Connections({ max: limits.maxConnections, idPrefix: randomBase36(6) });
   const wheel = new TimingWheel(clock);
+  const enforcement = createEnforcement(config, {
+    clock,
+    wheel,
+    log: (fields, message) => logger.warn(fields, message),
+  });
+  const { connections, closing, bans, violations, rates, requestRates, arrivals } = enforcement;
   const sessions: SessionHost = {
     hub,
     publisher,
@@ -167,7 +173,20 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       idleTimeoutMs: durationMs(limits.idleTimeout),
       lifetimeMs: durationMs(limits.sessionLifetime),
     },
-    onClosed: (id, code) => connections.remove(id, code),
+    maxEarlyBytes: limits.maxEarlyBytes,
+    rates,
+    violations,
+    onIdentified: (identity) => {
+      const refusal = bans.refusalOfUser(identity.entityId, identity.userId);
+      if (refusal !== undefined) throw refusal;
+      connections.assertRoomFor(identity);
+      connections.identified(identity);
+    },
+    onClosed: (session, code, identity) => {
+      connections.remove(session, code, identity);
+      closing.add(session, clock.monotonic());
+    },
+    onGone: (session) => closing.delete(session),
     onError,
   };
   const doorway: Mutable<Doorway> = {
@@ -180,6 +199,10 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxBytesInFlight: limits.maxInFlightBytes,
     maxMessageBytes: limits.maxMessageBytes,
     maxJsonDepth: limits.maxJsonDepth,
+    bans,
+    requestRates,
+    arrivals,
+    trustedProxies: config.server.trustProxy,
     draining: false,
   };
   const audit = new Audit({
@@ -256,6 +279,7 @@ class Server implements MillraceServer {
   readonly #parts: Parts;
   readonly #webSocketDoor: WebSocketDoor;
   readonly #sseDoor: SseDoor;
+  readonly #handshakes: Handshakes;
   #own: HttpServer | undefined;
   #closed: Promise<void> | undefined;
 
@@ -265,13 +289,16 @@ class Server implements MillraceServer {
     this.#parts = parts;
     this.#webSocketDoor = new WebSocketDoor(parts.doorway);
     this.#sseDoor = new SseDoor(parts.doorway);
+    this.#handshakes = handshakesOf(parts);
   }
 
   async listen(): Promise<Listening> {
     const { server: where, tls, limits } = this.config;
+    const requestTimeout = durationMs(limits.requestTimeout);
     const timeouts = {
-      // From the first byte of a request to its last header, and how often that is looked at.
-      headersTimeout: durationMs(limits.authTimeout),
+      // From the first byte of a request to its last header, and to its end, and how often that is looked at.
+      headersTimeout: Math.min(durationMs(limits.authTimeout), requestTimeout),
+      requestTimeout,
       connectionsCheckingInterval: 1000,
     };
     const server =
@@ -283,6 +310,9 @@ class Server implements MillraceServer {
             minVersion: 'TLSv1.3',
           })
         : createHttpServer(timeouts);
+    // Whoever does not read an answer keeps it in memory.
+    server.timeout = durationMs(limits.idleTimeout);
+    server.on('connection', (tcp: Socket) => this.#handshakes.begin(tcp));
     server.on('request', this.#onRequest);
     server.on('upgrade', this.#onUpgrade);
     await new Promise<void>((resolve, reject) => {
@@ -378,18 +408,34 @@ class Server implements MillraceServer {
   }
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#handshakes.end(request.socket);
     if (this.#sseDoor.serves(pathOf(request))) void this.#sseDoor.handle(request, response);
     else this.#parts.api.handle(request, response);
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const acceptedMs = this.#handshakes.end(request.socket);
     if (this.#webSocketDoor.serves(pathOf(request))) {
-      void this.#webSocketDoor.upgrade(request, socket, head);
+      void this.#webSocketDoor.upgrade(request, socket, head, acceptedMs);
       return;
     }
     const path = JSON.stringify(pathOf(request));
     refuseUpgrade(socket, problemOf(new MillraceError('not-found', `there is no WebSocket at ${path}`)));
   };
+}
+
+/** Of a server that listens by itself; one that it shares has its own ways with connections that ask for nothing. */
+function handshakesOf({ config, doorway, wheel }: Parts): Handshakes {
+  const { clock, violations } = doorway.sessions;
+  return new Handshakes({
+    clock,
+    wheel,
+    maxMs: durationMs(config.limits.authTimeout),
+    // Behind a proxy it is the proxy's connection.
+    onStalled: (address) => {
+      if (config.server.trustProxy === 0) violations.byAddress('stalled-handshake', address);
+    },
+  });
 }
 
 function pathOf(request: IncomingMessage): string {

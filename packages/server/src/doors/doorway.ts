@@ -3,7 +3,10 @@ import { MillraceError } from '@millrace/protocol';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { OriginCheck } from '../auth/origin-check.ts';
+import type { Arrivals } from '../session/arrivals.ts';
+import type { Bans } from '../session/bans.ts';
 import type { Connections } from '../session/connections.ts';
+import type { RequestRates } from '../session/request-rates.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Compression } from './compression.ts';
 import { readToken } from './credentials.ts';
@@ -23,18 +26,26 @@ export interface Doorway {
   readonly maxBytesInFlight: number;
   readonly maxMessageBytes: number;
   readonly maxJsonDepth: number;
+  readonly bans: Bans;
+  /** Of requests over HTTP, each of which counts as a message. */
+  readonly requestRates: RequestRates;
+  /** How fast an address may open connections. */
+  readonly arrivals: Arrivals;
+  /** How many proxies of the operator's stand in front. */
+  readonly trustedProxies: number;
   /** The server is shutting down. */
   readonly draining: boolean;
 }
 
 /**
  * The identity behind a request, or `undefined` when it brings no token.
- * Rejects with a `MillraceError`: `draining`, `bad-origin`, `overloaded`, `unauthorized`, `token-expired`.
+ * Rejects with a `MillraceError`: `draining`, `bad-origin`, `overloaded`, `rate-limited`, `abuse`, `unauthorized`,
+ * `token-expired`.
  */
 export async function admit(
   doorway: Doorway,
   request: IncomingMessage,
-  query: URLSearchParams,
+  { query, address }: { query: URLSearchParams; address: string },
 ): Promise<Identity | undefined> {
   assertOpen(doorway);
   const { origin, host } = request.headers;
@@ -44,21 +55,42 @@ export async function admit(
       `the origin ${JSON.stringify(origin)} is not on the allow-list (cors.origins)`,
     );
   }
-  assertRoom(doorway);
+  const { connections, bans, arrivals } = doorway;
+  connections.assertRoom(address);
+  arrivals.assertPace(address);
   const token = readToken(request, query);
-  if (token === undefined) return undefined;
-  const identity = await doorway.authenticator.authenticate(token);
+  if (token === undefined) {
+    const refusal = bans.refusalOfAddress(address);
+    if (refusal !== undefined) throw refusal;
+    return undefined;
+  }
+  const identity = await identify(doorway, token, address);
   // Others came, or the server began to close, while the token was checked.
   assertOpen(doorway);
-  assertRoom(doorway);
+  connections.assertRoom(address);
+  connections.assertRoomFor(identity);
   return identity;
 }
 
-function assertOpen({ draining }: Doorway): void {
-  if (draining) throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
+/**
+ * Who bears a token. A valid one opens also from an address that is banned: whoever shares it with an offender, behind
+ * one router or proxy, is not to suffer. Rejects with a `MillraceError`: `abuse`, `unauthorized`, `token-expired`.
+ */
+export async function identify(
+  { authenticator, bans, sessions }: Doorway,
+  token: string,
+  address: string,
+): Promise<Identity> {
+  const identity = await authenticator.authenticate(token).catch((error: unknown) => {
+    if (error instanceof MillraceError && error.code === 'unauthorized')
+      sessions.violations.byAddress('bad-token', address);
+    throw bans.refusalOfAddress(address) ?? error;
+  });
+  const refusal = bans.refusalOfUser(identity.entityId, identity.userId);
+  if (refusal !== undefined) throw refusal;
+  return identity;
 }
 
-function assertRoom({ connections }: Doorway): void {
-  if (connections.admit()) return;
-  throw new MillraceError('overloaded', `this node has its ${connections.max} connections; try again later`);
+export function assertOpen({ draining }: Pick<Doorway, 'draining'>): void {
+  if (draining) throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
 }

@@ -27,6 +27,13 @@ export function problemOf(error: MillraceError): Problem {
   };
 }
 
+/** When to come back, in whole seconds, where that is a matter of time. */
+export function retryHeader({ status, retryable, details }: Problem): { 'Retry-After'?: string } {
+  const waitMs = details?.retryAfterMs;
+  if (typeof waitMs === 'number') return { 'Retry-After': String(Math.max(1, Math.ceil(waitMs / 1000))) };
+  return retryable && (status === 503 || status === 429) ? { 'Retry-After': '1' } : {};
+}
+
 /** The answer to whatever was thrown: what is not a `MillraceError` is reported and shown as `internal`. */
 export function problemOfAny(error: unknown, onError: (error: unknown) => void): Problem {
   if (error instanceof MillraceError) return problemOf(error);

@@ -6,9 +6,10 @@ import { type Selection, selectionOf } from '../hub/selection.ts';
 import { Session } from '../session/session.ts';
 import type { SessionSocket } from '../session/session-socket.ts';
 import { parseSince } from '../session/since.ts';
+import { clientAddress } from './client-address.ts';
 import { sseDialect, sseFullDialect } from './dialects.ts';
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
-import { PROBLEM_TYPE, problemOfAny } from './problem.ts';
+import { PROBLEM_TYPE, problemOfAny, retryHeader } from './problem.ts';
 import type { Traffic } from './traffic.ts';
 
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
@@ -23,11 +24,11 @@ class SseSocket implements SessionSocket {
   readonly #traffic: Traffic;
   readonly #onHeard: () => void;
 
-  constructor(tcp: Socket, traffic: Traffic, onHeard: () => void) {
+  constructor(tcp: Socket, remoteAddress: string, traffic: Traffic, onHeard: () => void) {
     this.#tcp = tcp;
     this.#traffic = traffic;
     this.#onHeard = onHeard;
-    this.remoteAddress = tcp.remoteAddress ?? '';
+    this.remoteAddress = remoteAddress;
   }
 
   /** An SSE client answers nothing: what the kernel has not taken is all that is known. */
@@ -51,6 +52,8 @@ class SseSocket implements SessionSocket {
   }
 
   // Nothing is read.
+  readonly unfinishedBytes = undefined;
+
   pauseReading(): void {}
 
   resumeReading(): void {}
@@ -59,6 +62,14 @@ class SseSocket implements SessionSocket {
   close(): void {
     this.#tcp.setTimeout(CLOSE_TIMEOUT_MS, () => this.#tcp.destroy());
     this.#tcp.destroySoon();
+  }
+
+  drop(): void {
+    this.close();
+  }
+
+  destroy(): void {
+    this.#tcp.destroy();
   }
 }
 
@@ -84,7 +95,8 @@ export class SseDoor {
       if (request.method !== 'GET')
         throw new MillraceError('method-not-allowed', 'GET is the only method of /events');
       const { searchParams } = new URL(request.url ?? '/', 'http://millrace');
-      const identity = await admit(this.#doorway, request, searchParams);
+      const address = clientAddress(request, this.#doorway.trustedProxies);
+      const identity = await admit(this.#doorway, request, { query: searchParams, address });
       if (identity === undefined) {
         throw new MillraceError(
           'unauthorized',
@@ -108,7 +120,7 @@ export class SseDoor {
           ? { dialect: sseFullDialect, protocol: 'sse.full' }
           : { dialect: sseDialect, protocol: 'sse' };
       const tcp = this.#begin(request, response);
-      const socket = new SseSocket(tcp, this.#doorway.traffic, () => session.heard());
+      const socket = new SseSocket(tcp, address, this.#doorway.traffic, () => session.heard());
       const { connections, sessions } = this.#doorway;
       const session = new Session(
         {
@@ -179,7 +191,7 @@ export class SseDoor {
     this.#doorway.sessions.counters.countError(problem.code);
     response.writeHead(problem.status, {
       'Content-Type': PROBLEM_TYPE,
-      ...(problem.retryable && { 'Retry-After': '1' }),
+      ...retryHeader(problem),
       ...(problem.code === 'method-not-allowed' && { Allow: 'GET, OPTIONS' }),
       ...this.#corsHeaders(request),
     });

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { PROBLEM_TYPE, type Problem } from './problem.ts';
+import { PROBLEM_TYPE, type Problem, retryHeader } from './problem.ts';
 
 /**
  * Answers an upgrade request that is not taken, and ends its connection. Node's HTTP server lets go of a socket with the
@@ -12,7 +12,7 @@ export function refuseUpgrade(socket: Duplex, problem: Problem): void {
     `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
-    ...(problem.retryable ? ['Retry-After: 1'] : []),
+    ...Object.entries(retryHeader(problem)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.on('error', () => socket.destroy());
   socket.once('finish', () => socket.destroy());

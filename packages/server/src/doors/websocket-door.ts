@@ -13,6 +13,7 @@ import type { Identity } from '../auth/identity.ts';
 import { selectionOf } from '../hub/selection.ts';
 import { Session, type SessionOptions } from '../session/session.ts';
 import { parseSince } from '../session/since.ts';
+import { clientAddress } from './client-address.ts';
 import { offeredSubprotocols } from './credentials.ts';
 import { acceptDeflate, type DeflateAgreement } from './deflate-offer.ts';
 import {
@@ -43,6 +44,15 @@ interface Request {
   readonly dialect: FormatDialect;
   readonly protocol: string;
   readonly since: Since | undefined;
+}
+
+/** Who comes, and since when. */
+interface Arrival {
+  readonly identity: Identity | undefined;
+  readonly address: string;
+  /** When the connection was accepted, monotonic ms. */
+  readonly acceptedMs: number;
+  readonly deflate: DeflateAgreement | undefined;
 }
 
 /** The WebSocket doors: native at `/ws`, bare at `/ws/<topic as path>` and `/`. */
@@ -81,7 +91,7 @@ export class WebSocketDoor {
   }
 
   /** Takes an HTTP upgrade request over. Never throws: a refusal is answered on the socket. */
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedMs: number): Promise<void> {
     const onError = (): void => {
       socket.destroy();
     };
@@ -89,7 +99,8 @@ export class WebSocketDoor {
     try {
       const url = new URL(request.url ?? '/', 'http://millrace');
       const wanted = readRequest(url, offeredSubprotocols(request));
-      const identity = await admit(this.#doorway, request, url.searchParams);
+      const address = clientAddress(request, this.#doorway.trustedProxies);
+      const identity = await admit(this.#doorway, request, { query: url.searchParams, address });
       if (wanted.topic !== undefined && identity?.permissions.maySubscribe(wanted.topic) === false) {
         throw new MillraceError('forbidden', `the token does not permit subscribing to "${wanted.topic}"`);
       }
@@ -97,7 +108,8 @@ export class WebSocketDoor {
       socket.removeListener('error', onError);
       this.#server.handleUpgrade(request, socket, head, (ws) => {
         // The class that the options name.
-        this.#open(ws as SessionWebSocket, socket as Socket, wanted, identity, this.#deflateOf(request));
+        const arrival = { identity, address, acceptedMs, deflate: this.#deflateOf(request) };
+        this.#open(ws as SessionWebSocket, socket as Socket, wanted, arrival);
       });
     } catch (error) {
       const { sessions } = this.#doorway;
@@ -116,8 +128,7 @@ export class WebSocketDoor {
     ws: SessionWebSocket,
     tcp: Socket,
     { door, dialect, protocol, topic, since }: Request,
-    identity: Identity | undefined,
-    deflate: DeflateAgreement | undefined,
+    { identity, address, acceptedMs, deflate }: Arrival,
   ): void {
     const { sessions, connections, compression, maxMessageBytes, maxJsonDepth } = this.#doorway;
     const decode: SessionOptions['decode'] =
@@ -125,7 +136,7 @@ export class WebSocketDoor {
         ? (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth)
         : (data, isBinary) => decodeJson(data, isBinary, maxJsonDepth);
     if (deflate !== undefined) ws.inflateBy(new MessageInflater(maxMessageBytes));
-    const socket = new WebSocketSocket(ws, tcp, this.#doorway);
+    const socket = new WebSocketSocket(ws, tcp, address, this.#doorway);
     const opened =
       topic === undefined
         ? undefined
@@ -139,6 +150,7 @@ export class WebSocketDoor {
         decode,
         protocol,
         opened,
+        acceptedMs,
       },
       sessions,
     );

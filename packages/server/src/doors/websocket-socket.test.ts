@@ -37,7 +37,7 @@ beforeEach(async () => {
   http = createServer();
   http.on('upgrade', (request, tcp: Socket, head) => {
     doors.handleUpgrade(request, tcp, head, (ws) => {
-      const socket = new WebSocketSocket(ws as SessionWebSocket, tcp, {
+      const socket = new WebSocketSocket(ws as SessionWebSocket, tcp, '127.0.0.1', {
         maxBytesInFlight: 1_048_576,
         traffic,
       });

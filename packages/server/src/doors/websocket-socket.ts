@@ -14,6 +14,17 @@ interface DirectSocket extends Omit<Socket, '_write'> {
   _write(bytes: Buffer, encoding: 'buffer', done: (error?: Error | null) => void): void;
 }
 
+/** What `ws` knows of the frame that it is reading; the exact version of `ws` is pinned, and a test holds it to this. */
+interface FrameReader {
+  /** Where it is in a frame; 0 between frames, over 4 when the frame has been read and is worked on. */
+  readonly _state: number;
+  /** Bytes of the next frame, which are not enough to go on. */
+  readonly _bufferedBytes: number;
+  /** The opcode of the message whose fragments are coming; 0 between messages. */
+  readonly _fragmented: number;
+}
+const LAST_READING_STATE = 4;
+
 /** A `ws` connection that knows its session, so that its listeners are shared by all. */
 export class SessionWebSocket extends WebSocket {
   session: Session | undefined = undefined;
@@ -66,12 +77,13 @@ export class WebSocketSocket implements SessionSocket {
   constructor(
     ws: SessionWebSocket,
     tcp: Socket,
+    remoteAddress: string,
     { maxBytesInFlight, traffic }: { maxBytesInFlight: number; traffic: Traffic },
   ) {
     this.#ws = ws;
     // Every `net.Socket` and `TLSSocket` has the method; the types leave it to those who implement streams.
     this.#tcp = tcp as unknown as DirectSocket;
-    this.remoteAddress = tcp.remoteAddress ?? '';
+    this.remoteAddress = remoteAddress;
     this.#traffic = traffic;
     this.#received = tcp.bytesRead;
     this.#pingEveryBytes = Math.min(PING_EVERY_BYTES, Math.floor(maxBytesInFlight / 4));
@@ -111,6 +123,14 @@ export class WebSocketSocket implements SessionSocket {
     this.#received = bytesRead;
   }
 
+  get unfinishedBytes(): number | undefined {
+    if (this.#held || this.#choked) return undefined;
+    const { _receiver } = this.#ws as unknown as { readonly _receiver: FrameReader };
+    const { _state, _bufferedBytes, _fragmented } = _receiver;
+    if (_state > LAST_READING_STATE) return undefined;
+    return _state > 0 || _bufferedBytes > 0 || _fragmented > 0 ? this.#tcp.bytesRead : undefined;
+  }
+
   /** Nothing is written from now on. */
   stop(): void {
     this.#open = false;
@@ -130,6 +150,16 @@ export class WebSocketSocket implements SessionSocket {
     // RFC 6455 §5.5: a control frame holds 125 bytes, two of them the number.
     const text = Buffer.from(reason).subarray(0, 123).toString();
     this.#ws.close(code, text.endsWith('\ufffd') ? text.slice(0, -1) : text);
+  }
+
+  drop(code: number, reason: string): void {
+    this.close(code, reason);
+    this.#tcp.destroySoon();
+  }
+
+  destroy(): void {
+    this.stop();
+    this.#tcp.destroy();
   }
 
   onPing(payload: Buffer): void {

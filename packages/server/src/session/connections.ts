@@ -1,4 +1,8 @@
+import { type CodeName, MillraceError } from '@millrace/protocol';
+import type { Identity } from '../auth/identity.ts';
+import { addressKey } from './address.ts';
 import type { DoorName, Session } from './session.ts';
+import { Tally } from './tally.ts';
 
 /** A connection, as lists show it. */
 export interface ConnectionInfo {
@@ -14,19 +18,36 @@ export interface ConnectionInfo {
   readonly state: Session['state'];
 }
 
-/** The sessions of this node. */
+/** How many connections there may be; a missing bound is none. */
+export interface ConnectionsOptions {
+  /** Of the node. */
+  readonly max: number;
+  readonly maxPerEntity?: number | undefined;
+  readonly maxPerUser?: number | undefined;
+  /** Of an IPv4 address, or an IPv6 network of 64 bits. */
+  readonly maxPerAddress?: number | undefined;
+  /** Tells this run of this node from others. */
+  readonly idPrefix: string;
+}
+
+/** The sessions of this node, and whether one more may come ([CONN-6]). */
 export class Connections {
-  /** Sessions opened, ended by code, and the most at once, since the start. */
+  /** Sessions opened, turned away, and ended by code, and the most at once, since the start. */
   readonly counters = { created: 0, refused: 0, peak: 0, closedByCode: new Map<number, number>() };
   readonly #max: number;
   readonly #sessions: Map<string, Session> = new Map();
+  readonly #perEntity: Tally;
+  readonly #perUser: Tally;
+  readonly #perAddress: Tally;
   #lastId = 0;
   readonly #idPrefix: string;
 
-  /** `idPrefix` tells this run of this node from others. */
-  constructor(options: { max: number; idPrefix: string }) {
-    this.#max = options.max;
-    this.#idPrefix = options.idPrefix;
+  constructor({ max, maxPerEntity, maxPerUser, maxPerAddress, idPrefix }: ConnectionsOptions) {
+    this.#max = max;
+    this.#perEntity = new Tally(maxPerEntity);
+    this.#perUser = new Tally(maxPerUser);
+    this.#perAddress = new Tally(maxPerAddress);
+    this.#idPrefix = idPrefix;
   }
 
   get size(): number {
@@ -37,11 +58,24 @@ export class Connections {
     return this.#max;
   }
 
-  /** Whether one more may come; counts a refusal otherwise. */
-  admit(): boolean {
-    if (this.#sessions.size < this.#max) return true;
+  /** Whether one more may come from an address. Throws a `MillraceError` (`overloaded`), and counts it, otherwise. */
+  assertRoom(address: string): void {
+    if (this.#sessions.size >= this.#max) this.#refuse(`this node has its ${this.#max} connections`);
+    if (this.#perAddress.max === undefined || this.#perAddress.hasRoom(addressKey(address))) return;
+    this.#refuse(`this address has its ${this.#perAddress.max} connections`);
+  }
+
+  /** The same for one more of an entity and user. */
+  assertRoomFor({ entityId, userId }: Identity): void {
+    if (!this.#perEntity.hasRoom(entityId))
+      this.#refuse(`this entity has its ${this.#perEntity.max} connections`);
+    if (this.#perUser.max === undefined || this.#perUser.hasRoom(userKey(entityId, userId))) return;
+    this.#refuse(`this user has its ${this.#perUser.max} connections`);
+  }
+
+  #refuse(problem: string): never {
     this.counters.refused++;
-    return false;
+    throw new MillraceError('overloaded', `${problem}; try again later`);
   }
 
   nextId(): string {
@@ -50,14 +84,40 @@ export class Connections {
 
   add(session: Session): void {
     this.#sessions.set(session.id, session);
+    if (this.#perAddress.max !== undefined) this.#perAddress.add(addressKey(session.remoteAddress));
     this.counters.created++;
     if (this.#sessions.size > this.counters.peak) this.counters.peak = this.#sessions.size;
   }
 
-  remove(sessionId: string, code: number): void {
-    if (!this.#sessions.delete(sessionId)) return;
+  /** A session has become that of a user; to be called once, after {@link assertRoomFor}. */
+  identified({ entityId, userId }: Identity): void {
+    this.#perEntity.add(entityId);
+    if (this.#perUser.max !== undefined) this.#perUser.add(userKey(entityId, userId));
+  }
+
+  /** A session has ended; `identity` is whose it had become. */
+  remove(session: Session, code: number, identity: Identity | undefined): void {
+    if (!this.#sessions.delete(session.id)) return;
+    if (this.#perAddress.max !== undefined) this.#perAddress.remove(addressKey(session.remoteAddress));
+    if (identity !== undefined) {
+      this.#perEntity.remove(identity.entityId);
+      if (this.#perUser.max !== undefined) this.#perUser.remove(userKey(identity.entityId, identity.userId));
+    }
     const { closedByCode } = this.counters;
     closedByCode.set(code, (closedByCode.get(code) ?? 0) + 1);
+  }
+
+  /** Goes through them; those that come meanwhile are seen, those that go are not. */
+  iterate(): MapIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  /** Ends all sessions of one user. */
+  endUser(entityId: string, userId: string, code: CodeName, reason: string): void {
+    for (const session of this.#sessions.values()) {
+      const { identity } = session;
+      if (identity?.entityId === entityId && identity.userId === userId) session.end(code, reason);
+    }
   }
 
   all(): Session[] {
@@ -95,4 +155,9 @@ export class Connections {
     const session = this.#sessions.get(id);
     return session?.identity?.entityId === entityId ? session : undefined;
   }
+}
+
+// Ids have no control characters.
+function userKey(entityId: string, userId: string): string {
+  return `${entityId}\n${userId}`;
 }

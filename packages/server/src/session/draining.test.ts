@@ -1,5 +1,9 @@
 import { ManualClock, OPCODE, RawWebSocket, TestServer, type UpgradeRefused } from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_ENTITY } from '../auth/identity.ts';
+import { systemClock, systemTurns } from '../clock.ts';
+import type { AppendRequest } from '../engine/engine.ts';
+import { createMemoryEngine } from '../engine/memory-engine.ts';
 
 describe('a server that closes', () => {
   test('[CLOSE-2] says `closing` to everyone, and closes with 4000', async () => {
@@ -44,7 +48,9 @@ describe('a server that closes', () => {
     const acknowledged = client.messages.flatMap((each) => (each.type === 'ok' ? [each.id] : []));
     const closing = client.messages.findIndex(({ type }) => type === 'closing');
     expect(closing).toBeGreaterThan(-1);
-    expect(client.messages.filter(({ type }) => type === 'error')).toEqual([]);
+    const refused = client.messages.flatMap((each) => (each.type === 'error' ? [each] : []));
+    for (const each of refused) expect(each).toMatchObject({ code: 'draining', retryable: true });
+    expect(refused.filter(({ id }) => acknowledged.includes(id as number))).toEqual([]);
     const again = await TestServer.start({ directory });
     const reader = await again.connect();
     reader.send({ type: 'subscribe', topic: 'last.words', since: 'earliest' });
@@ -56,6 +62,41 @@ describe('a server that closes', () => {
     reader.close();
     await again.close();
     await server.close();
+  });
+
+  test('[CLOSE-2] takes no publication after its goodbye, and says so', async () => {
+    const gate = Promise.withResolvers<void>();
+    const engine = createMemoryEngine({
+      clock: systemClock,
+      turns: systemTurns,
+      retention: () => ({}),
+      onError: (error) => {
+        throw error;
+      },
+    });
+    const slow = new Proxy(engine, {
+      get: (target, key) => {
+        if (key === 'append')
+          return (requests: AppendRequest[]) => gate.promise.then(() => target.append(requests));
+        const value: unknown = Reflect.get(target, key);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const server = await TestServer.start({ engine: slow });
+    const client = await server.connect();
+    client.send({ type: 'publish', id: 'before', topic: 'last.words', event: 'x', data: 1 });
+    client.send({ type: 'ping', id: 1 });
+    await client.next('pong');
+    const closed = server.close();
+    await client.next('closing');
+    client.send({ type: 'publish', id: 'after', topic: 'last.words', event: 'x', data: 2 });
+    expect(await client.next('error')).toMatchObject({ id: 'after', code: 'draining', retryable: true });
+    gate.resolve();
+    expect(await client.next('ok')).toMatchObject({ id: 'before', result: { offset: 1 } });
+    expect(await client.closed).toMatchObject({ code: 4000 });
+    await closed;
+    expect(await engine.head(DEFAULT_ENTITY, 'last.words')).toMatchObject({ position: { offset: 1 } });
+    await engine.close();
   });
 
   test('[CLOSE-2] lets nobody in any more, and does not wait for clients that do not answer', async () => {

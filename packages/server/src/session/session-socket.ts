@@ -8,6 +8,15 @@ export interface SessionSocket extends Sink {
   ping(): void;
   pauseReading(): void;
   resumeReading(): void;
+  /**
+   * How many bytes have been read, while the peer has begun a message and not ended it; `undefined` at any other time,
+   * and while nothing is read.
+   */
+  readonly unfinishedBytes: number | undefined;
   /** Closes with a number of the code table, after what was written. Idempotent. */
   close(code: number, reason: string): void;
+  /** The same for a peer that is not expected to take part: it is told, and not waited for. */
+  drop(code: number, reason: string): void;
+  /** Lets go of the connection at once. Idempotent. */
+  destroy(): void;
 }

@@ -1,6 +1,7 @@
 import {
   type ClientMessage,
   CODE_TABLE,
+  CODES,
   type CodeName,
   findPatternProblem,
   formatPosition,
@@ -18,14 +19,15 @@ import type { Start } from '../hub/hub.ts';
 import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
+import { EarlyMessages } from './early-messages.ts';
 import { errorMessage } from './error-message.ts';
+import { type MessageRate, tooFast } from './message-rate.ts';
 import { Publications } from './publications.ts';
 import { Sequence } from './sequence.ts';
 import type { SessionHost } from './session-host.ts';
 import type { SessionSocket } from './session-socket.ts';
 import { readSubscribe } from './subscribe-request.ts';
 import type { Timed } from './timing-wheel.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 export type DoorName = 'websocket' | 'bare' | 'sse';
 
@@ -38,6 +40,8 @@ export interface SessionOptions {
   readonly decode: (data: Buffer, isBinary: boolean) => Record<string, unknown>;
   /** The name of the protocol that `welcome` confirms. */
   readonly protocol: string;
+  /** When its connection was accepted, monotonic ms; now when missing. */
+  readonly acceptedMs?: number;
   /** Called once when the session is open: for doors whose URL says what the client wants. */
   readonly opened?: ((session: Session) => Promise<void>) | undefined;
 }
@@ -46,14 +50,11 @@ type State =
   | {
       readonly kind: 'authenticating';
       readonly deadlineMs: number;
-      readonly early: (readonly [Buffer, boolean])[];
+      readonly early: EarlyMessages;
     }
   | { readonly kind: 'open'; readonly identity: Identity; readonly subscriber: Subscriber }
   | { readonly kind: 'draining'; readonly identity: Identity; readonly subscriber: Subscriber }
   | { readonly kind: 'closed'; readonly code: number };
-
-/** Messages that may arrive while a token is being checked. */
-const MAX_EARLY = 64;
 
 /** One connected client, whatever its door: who it is, what it may do, how fast, and how far it has read. */
 export class Session implements Timed {
@@ -64,7 +65,9 @@ export class Session implements Timed {
   readonly #options: SessionOptions;
   readonly #host: SessionHost;
   #state: State;
-  #bucket: TokenBucket | undefined;
+  /** From its first message on; `undefined` before, and for who is not limited. */
+  #rate: MessageRate | undefined;
+  #unlimited = false;
   /** Monotonic ms. */
   #heardMs: number;
   #lifetimeEndMs: number;
@@ -84,10 +87,11 @@ export class Session implements Timed {
     const now = host.clock.monotonic();
     this.#heardMs = now;
     this.#lifetimeEndMs = now + host.times.lifetimeMs;
-    this.#bucket = undefined;
+    this.#rate = undefined;
     this.#publications = new Publications(host.publisher, options.socket);
-    this.#state = { kind: 'authenticating', deadlineMs: now + host.times.authTimeoutMs, early: [] };
-    host.wheel.add(this, now + Math.min(host.times.authTimeoutMs, host.times.heartbeatMs));
+    const deadlineMs = (options.acceptedMs ?? now) + host.times.authTimeoutMs;
+    this.#state = { kind: 'authenticating', deadlineMs, early: new EarlyMessages(host.maxEarlyBytes) };
+    host.wheel.add(this, Math.min(deadlineMs, now + host.times.heartbeatMs));
   }
 
   get state(): State['kind'] | 'lagging' {
@@ -111,6 +115,16 @@ export class Session implements Timed {
 
   get remoteAddress(): string {
     return this.#options.socket.remoteAddress;
+  }
+
+  /** As the socket says it, while there is one. */
+  get unfinishedBytes(): number | undefined {
+    return this.#state.kind === 'closed' ? undefined : this.#options.socket.unfinishedBytes;
+  }
+
+  /** Whether the client was heard after a time, monotonic ms. */
+  heardSince(ms: number): boolean {
+    return this.#heardMs > ms;
   }
 
   /** When the client was last heard, in ms since the Unix epoch. */
@@ -153,12 +167,18 @@ export class Session implements Timed {
       return;
     }
     const { early } = this.#state;
+    try {
+      this.#host.onIdentified(identity);
+    } catch (error) {
+      hub.detach(subscriber);
+      throw error;
+    }
     this.#become(identity, subscriber);
     this.#host.counters.countOpened();
     this.#welcome(identity, subscriber);
     const { opened } = this.#options;
     if (opened !== undefined) this.#inOrder(undefined, () => opened(this));
-    for (const [data, isBinary] of early) this.receive(data, isBinary);
+    for (const [data, isBinary] of early.take()) this.receive(data, isBinary);
   }
 
   /** Takes one message. */
@@ -167,18 +187,25 @@ export class Session implements Timed {
     const now = this.#host.clock.monotonic();
     this.#heardMs = now;
     this.#host.counters.messagesReceived++;
-    if (this.#state.kind === 'authenticating' && this.#verifying) {
-      if (this.#state.early.length < MAX_EARLY) this.#state.early.push([data, isBinary]);
-      else this.end('abuse', 'too many messages before authentication');
-      return;
+    if (this.#state.kind === 'authenticating') {
+      const { early } = this.#state;
+      if (!early.admit(data)) {
+        this.#host.violations.byAddress('early-messages', this.remoteAddress);
+        this.end('abuse', 'too much was sent before authentication');
+        return;
+      }
+      if (this.#verifying) {
+        early.keep(data, isBinary);
+        return;
+      }
     }
     let id: MessageId | undefined;
     try {
       // What comes too fast is read all the same, so that the answer has its id.
-      const waitMs = this.#bucket?.take(now) ?? 0;
+      const waitMs = this.#take(now);
       const value = this.#options.decode(data, isBinary);
       id = idOf(value);
-      if (waitMs > 0) throw this.#tooFast(waitMs);
+      if (waitMs > 0) throw tooFast(waitMs);
       this.#handle(checkClientMessage(value));
     } catch (error) {
       this.#fail(id, error);
@@ -197,20 +224,40 @@ export class Session implements Timed {
 
   /** The socket is gone. */
   socketClosed(code: number): void {
-    if (this.#state.kind === 'closed') return;
-    const subscriber = this.#subscriber;
-    this.#state = { kind: 'closed', code };
-    if (subscriber !== undefined) this.#host.hub.detach(subscriber);
-    this.#host.onClosed(this.id, code);
+    this.#close(code);
+    this.#host.onGone(this);
   }
 
   /** Closes with a code of the table, after what was written. */
   end(code: CodeName, reason: string): void {
     if (this.#state.kind === 'closed') return;
     this.#subscriber?.flush();
-    const close = CODE_TABLE[code].close ?? CODE_TABLE.internal.close ?? 4006;
+    const close = closeNumber(code);
+    this.#close(close);
     this.#options.socket.close(close, reason);
-    this.socketClosed(close);
+  }
+
+  /** The same for a client that is not expected to take part: it is told, and not waited for. */
+  drop(code: CodeName, reason: string): void {
+    if (this.#state.kind === 'closed') return;
+    const close = closeNumber(code);
+    this.#close(close);
+    this.#options.socket.drop(close, reason);
+  }
+
+  /** Lets go of the connection at once. */
+  destroy(): void {
+    this.#close(1006);
+    this.#options.socket.destroy();
+  }
+
+  #close(code: number): void {
+    if (this.#state.kind === 'closed') return;
+    const { identity } = this;
+    const subscriber = this.#subscriber;
+    this.#state = { kind: 'closed', code };
+    if (subscriber !== undefined) this.#host.hub.detach(subscriber);
+    this.#host.onClosed(this, code, identity);
   }
 
   /** Says that the server goes away, lets publications under way finish, and closes. */
@@ -257,7 +304,8 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return undefined;
     if (this.#state.kind === 'authenticating') {
       if (now < this.#state.deadlineMs) return this.#state.deadlineMs;
-      this.end('auth-timeout', 'no valid token came in time');
+      if (!this.#verifying) this.#host.violations.byAddress('no-token-in-time', this.remoteAddress);
+      this.drop('auth-timeout', 'no valid token came in time');
       return undefined;
     }
     const silentMs = now - this.#heardMs;
@@ -289,13 +337,12 @@ export class Session implements Timed {
   }
 
   #become(identity: Identity, subscriber: Subscriber): void {
-    const { limits, clock, wheel } = this.#host;
-    const exempt = identity.roles.includes('publisher') || identity.roles.includes('admin');
+    const { rates, clock, wheel } = this.#host;
     const now = clock.monotonic();
-    this.#bucket = exempt
-      ? undefined
-      : (this.#bucket ??
-        new TokenBucket({ perSecond: limits.messagesPerSecond, burst: limits.messageBurst, nowMs: now }));
+    const limits = rates.limitsOf(identity.roles);
+    this.#unlimited = limits === undefined;
+    // A fresh token is no fresh allowance.
+    if (this.#rate?.limits !== limits) this.#rate = undefined;
     this.#state = { kind: 'open', identity, subscriber };
     this.#lifetimeEndMs = now + this.#host.times.lifetimeMs;
     // A short token is due before the wheel would look again.
@@ -304,7 +351,7 @@ export class Session implements Timed {
   }
 
   #welcome(identity: Identity, subscriber: Subscriber): void {
-    const { clock, limits, times } = this.#host;
+    const { clock, limits, rates, times } = this.#host;
     subscriber.tell({
       type: 'welcome',
       connectionId: this.id,
@@ -313,7 +360,7 @@ export class Session implements Timed {
       roles: identity.roles,
       serverTime: new Date(clock.now()).toISOString(),
       heartbeatMs: times.heartbeatMs,
-      limits,
+      limits: { ...limits, ...rates.limitsOf(identity.roles) },
       protocol: this.#options.protocol,
     });
   }
@@ -327,12 +374,16 @@ export class Session implements Timed {
     subscriber.tellPosition({ type: 'position', cursor });
   }
 
-  #tooFast(retryAfterMs: number): MillraceError {
-    return new MillraceError(
-      'rate-limited',
-      `more than ${this.#host.limits.messagesPerSecond} messages a second`,
-      { details: { retryAfterMs } },
-    );
+  /** How many ms too early the client sends; 0 when it may. */
+  #take(now: number): number {
+    if (this.#unlimited) return 0;
+    const { identity } = this;
+    // Before anybody is known, bytes are counted instead.
+    if (identity === undefined) return 0;
+    this.#rate ??= this.#host.rates.open(identity.roles, now);
+    const waitMs = this.#rate?.take(now) ?? 0;
+    if (waitMs > 0) this.#host.violations.byUser('rate-limited', identity, this.id);
+    return waitMs;
   }
 
   #handle(message: ClientMessage): void {
@@ -386,6 +437,7 @@ export class Session implements Timed {
       else if (this.#state.kind === 'open') this.#renew(identity, this.#state);
     } catch (error) {
       const known = error instanceof MillraceError ? error : undefined;
+      if (known?.code === 'unauthorized') this.#host.violations.byAddress('bad-token', this.remoteAddress);
       if (this.#state.kind !== 'authenticating') this.#fail(id, error);
       else if (known?.code === 'token-expired') this.end('token-expired', known.message);
       else if (known !== undefined && known.code !== 'internal') this.end('unauthorized', known.message);
@@ -436,6 +488,7 @@ export class Session implements Timed {
     const known = subscriber.find(name);
     const isNew = known === undefined || known.implicit;
     if (isNew && this.subscriptions.length >= limits.maxSubscriptions) {
+      this.#host.violations.byUser('too-many-subscriptions', this.#state.identity, this.id);
       throw new MillraceError(
         'too-many-subscriptions',
         `a session may have ${limits.maxSubscriptions} subscriptions`,
@@ -468,6 +521,11 @@ export class Session implements Timed {
   #publish(message: PublishMessage): void {
     const { identity } = this;
     if (identity === undefined) return;
+    if (this.#state.kind === 'draining')
+      throw new MillraceError(
+        'draining',
+        'nothing was stored: the server goes away; publish at the next connection',
+      );
     const { id } = message;
     this.#publications.publish(
       identity,
@@ -517,6 +575,10 @@ class Reminder implements Timed {
   onDue(now: number): undefined {
     this.#session.onDue(now);
   }
+}
+
+function closeNumber(code: CodeName): number {
+  return CODE_TABLE[code].close ?? CODES.internal.close;
 }
 
 /** The id to repeat in the answer, even when the message turns out to be wrong otherwise. */

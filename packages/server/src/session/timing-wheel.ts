@@ -6,11 +6,11 @@ export interface Timed {
   onDue(nowMs: number): number | undefined;
 }
 
-const TICK_MS = 1000;
-const SLOTS = 64;
+const TICK_MS = 250;
+const SLOTS = 256;
 
 /**
- * One timer for any number of sessions: slots of a second each, and every entry in the slot of its due time. An entry
+ * One timer for any number of sessions: slots of a quarter of a second each, and every entry in the slot of its due time. An entry
  * that is due beyond the wheel's turn is looked at once a turn. Nothing is ever taken out: an entry that is over says
  * so when it is looked at.
  */

@@ -2,8 +2,9 @@ import { MillraceError } from '@millrace/protocol';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../../auth/identity.ts';
 import type { Actor } from '../../services/audit.ts';
+import { clientAddress } from '../client-address.ts';
 import { readBearer } from '../credentials.ts';
-import type { Doorway } from '../doorway.ts';
+import { assertOpen, type Doorway, identify } from '../doorway.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { checkOrigin } from './response-headers.ts';
 
@@ -26,8 +27,7 @@ export function createGuard(router: HttpRouter, { doorway }: HttpContext): Guard
 }
 
 async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<Identity> {
-  if (doorway.draining)
-    throw new MillraceError('draining', 'the server is shutting down; come back in a moment');
+  assertOpen(doorway);
   checkOrigin(doorway.allowsOrigin, request.headers.origin, request.headers.host);
   const { token: fromQuery } = request.query as { readonly token?: string };
   const token = readBearer(request.raw) ?? fromQuery;
@@ -37,7 +37,9 @@ async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<
       'send a token: the header "Authorization: Bearer <token>", or ?token=',
     );
   }
-  return doorway.authenticator.authenticate(token);
+  const identity = await identify(doorway, token, clientAddress(request.raw, doorway.trustedProxies));
+  doorway.requestRates.take(identity);
+  return identity;
 }
 
 /** Who sent the request. */

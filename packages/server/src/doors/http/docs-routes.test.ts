@@ -49,9 +49,11 @@ describe('the OpenAPI document', () => {
   test('[HTTP-4] is 3.1 and names every route', () => {
     expect(document.openapi).toMatch(/^3\.1\./);
     expect(operations.map(([method, path]) => `${method.toUpperCase()} ${path}`).sort()).toEqual([
+      'DELETE /api/v1/bans/{id}',
       'DELETE /api/v1/connections/{id}',
       'DELETE /api/v1/topics/{topic}',
       'GET /api/v1/audit',
+      'GET /api/v1/bans',
       'GET /api/v1/connections',
       'GET /api/v1/events',
       'GET /api/v1/realtime/stats',

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { fastify } from 'fastify';
 import { addAuditRoutes } from './audit-routes.ts';
 import { createGuard } from './authentication.ts';
+import { addBanRoutes } from './ban-routes.ts';
 import { addConnectionRoutes } from './connection-routes.ts';
 import { addDashboardRoutes } from './dashboard-routes.ts';
 import { addDocsRoutes } from './docs-routes.ts';
@@ -30,6 +31,8 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   const answer = createErrorAnswer(context);
   const router: HttpRouter = fastify({
     bodyLimit: maxBodyBytes,
+    // For `request.ip`: as `clientAddress` has it.
+    trustProxy: (_, hop) => hop < doorway.trustedProxies,
     routerOptions: { maxParamLength: MAX_SEGMENT_LENGTH, querystringParser: parseQuery },
     // For requests that do not get as far as the hooks.
     frameworkErrors: (error, request, reply) => {
@@ -55,6 +58,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addTopicRoutes(router, guard, context);
   addSendRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
+  addBanRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
   addHealthRoutes(router, context);

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { MillraceError } from '@millrace/protocol';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_TYPE, type Problem, problemOfAny } from '../problem.ts';
+import { PROBLEM_TYPE, type Problem, problemOfAny, retryHeader } from '../problem.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 
 /** What fastify says of a request that it could not take, in our words. A status is given where ours is less exact. */
@@ -40,18 +40,12 @@ function explainRefusal(
   }
 }
 
-/** How long a client should wait, in whole seconds. */
-function retryAfterSeconds({ details }: Problem): string {
-  const waitMs = details?.retryAfterMs;
-  return typeof waitMs === 'number' ? String(Math.max(1, Math.ceil(waitMs / 1000))) : '1';
-}
-
 /** Answers with a problem ([HTTP-1]). */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="millrace"');
-  if (problem.retryable && (problem.status === 503 || problem.status === 429)) {
-    reply.header('Retry-After', retryAfterSeconds(problem));
-  }
+  reply.headers(retryHeader(problem));
+  // The rest of a body that nobody will read is not waited for.
+  if (!reply.request.raw.complete) reply.header('Connection', 'close');
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 

@@ -83,7 +83,9 @@ export function addPublishRoutes(router: HttpRouter, guard: Guard, { doorway }: 
       topic: request.query.topic,
       maxJsonDepth: doorway.maxJsonDepth,
     });
-    const outcomes = await publish(publisher, identityOf(request), publication);
+    const identity = identityOf(request);
+    doorway.requestRates.charge(identity, publication.inputs.length - 1);
+    const outcomes = await publish(publisher, identity, publication);
     const [only] = outcomes;
     if (!publication.isBatch && only !== undefined) {
       if (only instanceof MillraceError) throw only;

@@ -9,6 +9,8 @@ const GUARD_CODES: readonly CodeName[] = [
   'unauthorized',
   'token-expired',
   'bad-origin',
+  'rate-limited',
+  'abuse',
   'draining',
   'internal',
 ];

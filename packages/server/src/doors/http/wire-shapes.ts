@@ -234,6 +234,26 @@ export const ConnectionShape = Type.Object(
   { $id: 'Connection' },
 );
 
+export const BanShape = Type.Object(
+  {
+    id: Type.String(),
+    kind: Type.Enum(['user', 'address'], { description: 'What was banned.' }),
+    entityId: Type.Optional(Type.String({ description: 'Of a user.' })),
+    userId: Type.Optional(Type.String()),
+    address: Type.Optional(
+      Type.String({
+        description: 'An IPv4 address, or an IPv6 network of 64 bits.',
+        examples: ['203.0.113.7'],
+      }),
+    ),
+    reason: Type.String({ description: 'What it did.' }),
+    bannedAt: Time('Since when.'),
+    expiresAt: Time('Until when.'),
+  },
+  { $id: 'Ban' },
+);
+export type BanBody = Type.Static<typeof BanShape>;
+
 /** Everything that has a name in the OpenAPI document. */
 export const SHARED_SHAPES: readonly Type.TSchema[] = [
   EventInputShape,
@@ -246,6 +266,7 @@ export const SHARED_SHAPES: readonly Type.TSchema[] = [
   HistoryShape,
   TopicShape,
   ConnectionShape,
+  BanShape,
 ];
 
 export const EventBatchShape = Type.Object({

@@ -1,0 +1,21 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+
+/**
+ * Where a request comes from. Behind `trustedProxies` proxies of the operator's it is what the outermost of them saw:
+ * each adds to `X-Forwarded-For` whoever asked it, so that many entries from the end are theirs, and what stands before
+ * is whatever the client wrote.
+ */
+export function clientAddress(request: IncomingMessage, trustedProxies: number): string {
+  const own = request.socket.remoteAddress ?? '';
+  if (trustedProxies === 0) return own;
+  const forwarded = headerText(request.headers['x-forwarded-for'])
+    .split(',')
+    .map((entry) => entry.trim());
+  const seen = forwarded.at(-trustedProxies) ?? forwarded[0] ?? '';
+  return isIP(seen) === 0 ? own : seen;
+}
+
+function headerText(value: string | string[] | undefined): string {
+  return Array.isArray(value) ? value.join(',') : (value ?? '');
+}
