@@ -1,8 +1,7 @@
-import type { Cursor } from '@millrace/protocol';
 import { describeEngineContract, ManualClock, NotificationBus } from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
 import { systemTurns } from '../clock.ts';
-import type { AppendRequest, Engine, EngineSlot, Retention } from './engine.ts';
+import type { AppendRequest, Engine, EngineSlot, ReadSinceFrom, Retention } from './engine.ts';
 import { createEnginePair } from './engine-pair.ts';
 import type { CommittedBatch } from './ledger.ts';
 import { createMemoryEngine } from './memory-engine.ts';
@@ -50,12 +49,12 @@ const request = (topic: string, data: string, more: Partial<AppendRequest> = {})
   ...more,
 });
 
-async function since(engine: Engine, patterns: readonly string[], from: Cursor | 'earliest') {
+async function since(engine: Engine, patterns: readonly string[], from: ReadSinceFrom) {
   const page = await engine.readSince('acme', patterns, from, { maxEvents: 100 });
   return page.ok ? page.events.map((event) => event.data) : page.reason;
 }
 
-async function readPages(engine: Engine, from: Cursor | 'earliest', maxEvents: number) {
+async function readPages(engine: Engine, from: ReadSinceFrom, maxEvents: number) {
   const pages: [data: string, behind: number][] = [];
   let cursor = from;
   for (let behind = 1; behind > 0; ) {
@@ -117,6 +116,62 @@ describe('a pair of engines', () => {
     expect(await since(engine, ['a.*', 'z.*'], { live: live! })).toBe('epoch');
     const page = await engine.readSince('acme', ['z.*'], { durable: durable! }, { maxEvents: 9 });
     expect(page.ok && page.cursor).toEqual(await engine.cursor('acme'));
+  });
+
+  test('takes the newest of both by time, the older half of a page first', async () => {
+    const { engine, clock } = openPair();
+    const slots = 'zzazaaazzaza';
+    for (const [n, first] of [...slots].entries()) {
+      await engine.append([request(`${first}.x`, String(n))]);
+      clock.advance(1);
+    }
+    for (let last = 0; last <= slots.length + 1; last++) {
+      const newest = [...slots].map((slot, n) => ({ slot, n })).slice(-last || slots.length);
+      const expected = ['z', 'a'].flatMap((half) => newest.filter(({ slot }) => slot === half));
+      expect(await since(engine, ['*'], { last })).toEqual(expected.map(({ n }) => String(n)));
+      const pages = await readPages(engine, { last }, 2);
+      const seen = (pages as [string, number][]).map(([data]) => data).join();
+      expect(seen.replace(/^,|,$/, '')).toBe(expected.map(({ n }) => n).join());
+    }
+    expect(await since(engine, ['a.*'], { last: 2 })).toEqual(['9', '11']);
+    expect(await since(engine, ['z.*'], { last: 2 })).toEqual(['8', '10']);
+  });
+
+  test('counts the rest of a page from the newest or a time exactly, and resumes within it', async () => {
+    const { engine, clock, live } = openPair();
+    const fill = (from: number) =>
+      engine.append(Array.from({ length: 6 }, (_, n) => request(n % 2 ? 'a.x' : 'z.x', String(from + n))));
+    await fill(0);
+    clock.advance(1000);
+    await fill(6);
+    for (const from of [{ last: 6 }, { time: clock.now() }]) {
+      expect(await readPages(engine, from, 2)).toEqual([
+        ['6,8', 4],
+        ['10,7', 2],
+        ['9,11', 0],
+      ]);
+      const page = await engine.readSince('acme', ['*'], from, { maxEvents: 2 });
+      expect(page.ok && (await since(engine, ['*'], page.start))).toEqual(['6', '8', '10', '7', '9', '11']);
+      await live.trim('acme', 'a.x', 3);
+      expect(page.ok && (await since(engine, ['*'], page.cursor))).toEqual(['10', '7', '9', '11']);
+    }
+    const page = await engine.readSince('acme', ['*'], { last: 6 }, { maxEvents: 2 });
+    await live.trim('acme', 'a.x', 4);
+    expect(page.ok && (await since(engine, ['*'], page.cursor))).toBe('expired');
+  });
+
+  test('finds the newest of long logs', async () => {
+    const { engine, clock } = openPair();
+    for (let n = 0; n < 30; n++) {
+      await engine.append(Array.from({ length: 100 }, () => request(n % 3 ? 'a.x' : 'z.x', String(n))));
+      clock.advance(1);
+    }
+    const page = await engine.readSince('acme', ['*'], { last: 1250 }, { maxEvents: 5000 });
+    if (!page.ok) throw new Error(page.reason);
+    const rounds = new Map<string, number>();
+    for (const { data } of page.events) rounds.set(data, (rounds.get(data) ?? 0) + 1);
+    const newest = Array.from({ length: 12 }, (_, n) => [String(18 + n), 100] as const);
+    expect(rounds).toEqual(new Map([['17', 50], ...newest]));
   });
 
   test('follows both, or the one that can match', async () => {

@@ -13,10 +13,13 @@ import type {
   ReadFrom,
   ReadLimit,
   ReadResult,
+  ReadSinceFrom,
   ReadSinceResult,
   StoredEvent,
   TopicHead,
 } from './engine.ts';
+import { sharesOfNewest } from './newest-of-two.ts';
+import { isCursor } from './read-since-from.ts';
 
 export interface EnginePairOptions {
   readonly live: Engine;
@@ -83,15 +86,17 @@ class EnginePair implements Engine {
     return this.#engineOf(topic).read(entity, topic, from, limit);
   }
 
-  /** Durable events come first in a page, then live ones. */
+  /** Durable events come first, then live ones. */
   async readSince(
     entity: string,
     patterns: readonly string[],
-    from: Cursor | 'earliest',
+    from: ReadSinceFrom,
     limit: ReadLimit,
   ): Promise<ReadSinceResult> {
     const { maxEvents, maxBytes = Infinity } = limit;
+    const begins = await this.#begins(entity, patterns, from);
     const events: StoredEvent[] = [];
+    const start: { -readonly [Slot in EngineSlot]?: EngineCursor } = {};
     const cursor: { -readonly [Slot in EngineSlot]?: EngineCursor } = {};
     let bytes = 0;
     let behind = 0;
@@ -99,11 +104,13 @@ class EnginePair implements Engine {
       const engine = this.#engine(slot);
       if (!this.#mayMatch(slot, patterns)) {
         // Whatever it holds does not match, so all that does, up to its head, has been returned.
-        Object.assign(cursor, await engine.cursor(entity));
+        const head = await engine.cursor(entity);
+        Object.assign(start, head);
+        Object.assign(cursor, head);
         continue;
       }
       const full = events.length > 0 && (events.length >= maxEvents || bytes >= maxBytes);
-      const begin = from !== 'earliest' && from[slot]?.epoch !== NOT_BEGUN.epoch ? from : 'earliest';
+      const begin = begins(slot);
       const rest = { maxEvents: maxEvents - events.length, maxBytes: maxBytes - bytes };
       // A full page takes nothing more, but it must know what is behind it, and that it can be had.
       const page = await engine.readSince(entity, patterns, begin, full ? { maxEvents: 1 } : rest);
@@ -111,16 +118,32 @@ class EnginePair implements Engine {
       behind += page.behind;
       if (full && page.events.length > 0) {
         behind += page.events.length;
-        cursor[slot] = (begin === 'earliest' ? undefined : begin[slot]) ?? NOT_BEGUN;
+        cursor[slot] = (begin === 'earliest' ? undefined : page.start[slot]) ?? NOT_BEGUN;
+        start[slot] = cursor[slot];
         continue;
       }
+      Object.assign(start, page.start);
       Object.assign(cursor, page.cursor);
       for (const event of page.events) {
         events.push(event);
         bytes += event.data.length;
       }
     }
-    return { ok: true, events, cursor, behind };
+    return { ok: true, events, start, cursor, behind };
+  }
+
+  /** Where each engine's part of a read begins. */
+  async #begins(
+    entity: string,
+    patterns: readonly string[],
+    from: ReadSinceFrom,
+  ): Promise<(slot: EngineSlot) => ReadSinceFrom> {
+    if (isCursor(from)) return (slot) => (from[slot]?.epoch === NOT_BEGUN.epoch ? 'earliest' : from);
+    const both = SLOTS.every((slot) => this.#mayMatch(slot, patterns));
+    if (from === 'earliest' || 'time' in from || !both) return () => from;
+    const engines = { live: this.#live, durable: this.#durable };
+    const shares = await sharesOfNewest(engines, entity, patterns, from.last);
+    return (slot) => ({ last: shares[slot] });
   }
 
   async follow(entity: string, pattern: string, listener: FollowListener): Promise<Following> {

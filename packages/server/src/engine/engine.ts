@@ -38,13 +38,14 @@ export interface Engine {
 
   /**
    * Reads all topics that any of the patterns selects (a topic is a pattern too; a wildcard selects no inbox, see
-   * `selectsTopic`), merged in `seq` order within each engine, after a cursor. `expired` when an event after the cursor, of a topic that matches, was trimmed; `epoch`
-   * when the cursor belongs to another log or such a topic was deleted since.
+   * `selectsTopic`), merged in `seq` order within each engine. After a cursor: `expired` when an event after it, of a topic
+   * that matches, was trimmed; `epoch` when it belongs to another log or such a topic was deleted since. From anywhere else
+   * it reads what is kept, and does not fail; its cursor, too, forgives what was lost before the reading began.
    */
   readSince(
     entity: string,
     patterns: readonly string[],
-    from: Cursor | 'earliest',
+    from: ReadSinceFrom,
     limit: ReadLimit,
   ): Promise<ReadSinceResult>;
 
@@ -210,6 +211,24 @@ export type ReadFrom =
   /** At the first event kept whose timestamp is at or after this time (ms). */
   | { readonly time: number };
 
+/** Where a read of many topics begins. */
+export type ReadSinceFrom =
+  /** After this place. */
+  | Cursor
+  /** At the oldest events that are kept. */
+  | 'earliest'
+  /**
+   * With the newest n events that match, over all topics together, or as many as are kept: the n highest `seq`; with two
+   * engines side by side those n with the latest timestamps, each engine's share being its newest. What is stored while
+   * they are looked for comes on top.
+   */
+  | { readonly last: number }
+  /**
+   * At the first event that matches, in `seq` order, whose timestamp is at or after this time (ms); everything that follows
+   * it is read, also what bears an earlier timestamp because the server's clock was set back.
+   */
+  | { readonly time: number };
+
 /** A page ends with the first event that reaches either bound; it always holds at least one event if there is one. */
 export interface ReadLimit {
   readonly maxEvents: number;
@@ -246,7 +265,9 @@ export type ReadSinceResult =
   | {
       readonly ok: true;
       readonly events: readonly StoredEvent[];
-      /** Everything that matches, at or before this cursor, has been returned. */
+      /** Where the page begins: what follows this cursor is the page and all that is behind it. */
+      readonly start: Cursor;
+      /** Everything that matches, between `start` and this cursor, has been returned. */
       readonly cursor: Cursor;
       /** Matching events that follow this page, up to the head at the time of reading. */
       readonly behind: number;

@@ -1,9 +1,10 @@
 import type { Cursor, EngineCursor, Position, RecoveryFailure } from '@millrace/protocol';
-import type { AppendRequest, AppendResult, EngineSlot, StoredEvent } from './engine.ts';
+import type { AppendRequest, AppendResult, EngineSlot, ReadSinceFrom, StoredEvent } from './engine.ts';
 import { EntityState } from './entity-state.ts';
 import { randomBase36 } from './event-id.ts';
 import type { FirstAppend } from './idempotency-window.ts';
 import { answerUnstored, type CommittedBatch, OpenPlan, type Plan } from './plan.ts';
+import { isCursor } from './read-since-from.ts';
 import type { Tombstone, Watermark } from './tombstones.ts';
 import { TopicState } from './topic-state.ts';
 
@@ -42,7 +43,7 @@ export type SinceCursorResult =
   | {
       readonly ok: true;
       readonly after: number;
-      /** The tick at which the reader began at `earliest`: what was lost before is no failure. 0 otherwise. */
+      /** The tick at which the reader began otherwise than after a cursor: what was lost before is no failure. */
       readonly waived: number;
     }
   | { readonly ok: false; readonly reason: RecoveryFailure };
@@ -63,7 +64,7 @@ export class Ledger<Own = undefined> {
   /** Plans that are not settled, oldest first. */
   #open: OpenPlan<Own>[] = [];
   #seq = 0;
-  /** Moves on when a reader begins at `earliest`, so that what was lost before can be told from what is lost since. */
+  /** Moves on when a reader begins otherwise than after a cursor, so that what was lost before can be told from what is lost since. */
   #tick = 0;
   /** What a cursor's epoch begins with when it waives something; of this run only. */
   readonly #waiverPrefix: string;
@@ -313,7 +314,7 @@ export class Ledger<Own = undefined> {
   /**
    * The entity's head, or, with `seq`, an earlier place in it.
    *
-   * Topics are not trimmed alike: a page from `earliest` may end at a seq whose successors are long gone in another
+   * Topics are not trimmed alike: a page that began elsewhere than after a cursor may end at a seq whose successors are long gone in another
    * topic. So such a reader waives what was lost before it began, and its cursor says so, with `waived` as
    * {@link sinceCursor} gave it, until it is past all that: `<epoch>-<run>-<waived in base 36>`.
    */
@@ -326,9 +327,12 @@ export class Ledger<Own = undefined> {
     return this.slot === 'live' ? { live: part } : { durable: part };
   }
 
-  /** The seq after which a reader of these patterns goes on, or why it can not. */
-  sinceCursor(entity: string, patterns: readonly string[], from: Cursor | 'earliest'): SinceCursorResult {
-    if (from === 'earliest') return { ok: true, after: 0, waived: ++this.#tick };
+  /**
+   * The seq after which a reader of these patterns goes on, or why it can not. One that begins otherwise than after a
+   * cursor may begin anywhere after 0: the engine, which has the events, looks where.
+   */
+  sinceCursor(entity: string, patterns: readonly string[], from: ReadSinceFrom): SinceCursorResult {
+    if (!isCursor(from)) return { ok: true, after: 0, waived: ++this.#tick };
     const state = this.#entities.get(entity);
     const part = from[this.slot];
     const seq = part?.seqs[0];

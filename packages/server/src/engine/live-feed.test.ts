@@ -46,6 +46,7 @@ class SlowLog implements Pick<Engine, 'readSince' | 'cursor'> {
     return {
       ok: true,
       events,
+      start: from,
       behind,
       cursor: this.#ledger.cursor(entity, behind > 0 ? events.at(-1)!.seq : undefined),
     };

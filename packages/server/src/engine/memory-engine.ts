@@ -15,17 +15,28 @@ import type {
   ReadFrom,
   ReadLimit,
   ReadResult,
+  ReadSinceFrom,
   ReadSinceResult,
   Retention,
   StoredEvent,
   TopicHead,
 } from './engine.ts';
+import type { EntityState } from './entity-state.ts';
 import { createEventIds, randomBase36 } from './event-id.ts';
 import { EventRing } from './event-ring.ts';
 import { LeaseTable } from './leases.ts';
 import { type CommittedBatch, Ledger } from './ledger.ts';
 import { LiveFeed } from './live-feed.ts';
-import { indexAfterSeq, indexAtTime, mergeRuns, pageOf, type Run } from './memory-pages.ts';
+import {
+  indexAfterSeq,
+  indexAtTime,
+  mergeRuns,
+  pageOf,
+  type Run,
+  seqBeforeNewest,
+  seqBeforeTime,
+} from './memory-pages.ts';
+import { isCursor } from './read-since-from.ts';
 import type { TopicState } from './topic-state.ts';
 
 export interface MemoryEngineOptions {
@@ -141,17 +152,19 @@ class MemoryEngine implements Engine {
   async readSince(
     entity: string,
     patterns: readonly string[],
-    from: Cursor | 'earliest',
+    from: ReadSinceFrom,
     limit: ReadLimit,
   ): Promise<ReadSinceResult> {
     this.#assertOpen();
     const since = this.#ledger.sinceCursor(entity, patterns, from);
     if (!since.ok) return { ok: false, reason: since.reason, head: this.#ledger.cursor(entity) };
+    const state = this.#ledger.entity(entity);
+    const after = state === undefined || isCursor(from) ? since.after : seqBefore(state, patterns, from);
     const runs: Run[] = [];
     let available = 0;
-    for (const topic of this.#ledger.entity(entity)?.topicsAfter(since.after, patterns) ?? []) {
+    for (const topic of state?.topicsAfter(after, patterns) ?? []) {
       const ring = ringOf(topic);
-      const index = indexAfterSeq(ring, since.after);
+      const index = indexAfterSeq(ring, after);
       if (index === ring.length) continue;
       available += ring.length - index;
       runs.push({ ring, index });
@@ -159,7 +172,8 @@ class MemoryEngine implements Engine {
     const events = mergeRuns(runs, limit);
     const behind = available - events.length;
     const seq = behind === 0 ? undefined : events.at(-1)?.seq;
-    return { ok: true, events, cursor: this.#ledger.cursor(entity, seq, since.waived), behind };
+    const start = this.#ledger.cursor(entity, after, since.waived);
+    return { ok: true, events, start, cursor: this.#ledger.cursor(entity, seq, since.waived), behind };
   }
 
   follow(entity: string, pattern: string, listener: FollowListener): Promise<Following> {
@@ -301,6 +315,20 @@ class MemoryEngine implements Engine {
 /** A topic that exists has a ring since its first append. */
 function ringOf(topic: TopicState<Kept>): EventRing {
   return (topic.own as Kept).ring;
+}
+
+/** The seq before the first event of a page that begins otherwise than after a cursor. */
+function seqBefore(
+  state: EntityState<Kept>,
+  patterns: readonly string[],
+  from: Exclude<ReadSinceFrom, Cursor>,
+): number {
+  if (from === 'earliest') return 0;
+  const rings = state.topicsAfter(0, patterns).map(ringOf);
+  const kept = rings.filter((ring) => ring.length > 0);
+  return 'last' in from
+    ? seqBeforeNewest(kept, from.last, state.lastSeq)
+    : seqBeforeTime(kept, from.time, state.lastSeq);
 }
 
 function page(

@@ -12,6 +12,32 @@ export function indexAtTime(ring: EventRing, time: number): number {
   return lowestWhere(0, ring.length - 1, (index) => ring.at(index).timestamp >= time);
 }
 
+/**
+ * The seq before the newest `count` events of all rings together. The rings hold something and come newest first;
+ * `lastSeq` is at or after their last events.
+ */
+export function seqBeforeNewest(rings: readonly EventRing[], count: number, lastSeq: number): number {
+  if (count === 0) return lastSeq;
+  // Each of the newest `count` rings has an event that is newer than all of the rings behind it.
+  const candidates = rings.slice(0, count);
+  const oldest = lowestWhere(0, lastSeq, (seq) => {
+    let newer = 0;
+    for (const ring of candidates) newer += ring.length - indexAfterSeq(ring, seq);
+    return newer < count;
+  });
+  return Math.max(0, oldest - 1);
+}
+
+/** The seq before the first event at or after a time (ms) in any of the rings; `lastSeq` when there is none. */
+export function seqBeforeTime(rings: readonly EventRing[], time: number, lastSeq: number): number {
+  let before = lastSeq;
+  for (const ring of rings) {
+    const index = indexAtTime(ring, time);
+    if (index < ring.length) before = Math.min(before, ring.at(index).seq - 1);
+  }
+  return before;
+}
+
 /** Events from an index on. */
 export function pageOf(ring: EventRing, from: number, limit: ReadLimit): StoredEvent[] {
   const events: StoredEvent[] = [];

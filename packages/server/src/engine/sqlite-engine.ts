@@ -15,6 +15,7 @@ import type {
   ReadFrom,
   ReadLimit,
   ReadResult,
+  ReadSinceFrom,
   ReadSinceResult,
   Retention,
   TopicHead,
@@ -187,7 +188,7 @@ class SqliteEngine implements Engine {
   async readSince(
     entity: string,
     patterns: readonly string[],
-    from: Cursor | 'earliest',
+    from: ReadSinceFrom,
     limit: ReadLimit,
   ): Promise<ReadSinceResult> {
     this.#assertOpen();

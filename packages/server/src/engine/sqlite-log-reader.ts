@@ -1,8 +1,19 @@
 import { type Cursor, MillraceError } from '@millrace/protocol';
-import type { ReadFrom, ReadLimit, ReadResult, ReadSinceResult, StoredEvent } from './engine.ts';
+import type {
+  ReadFrom,
+  ReadLimit,
+  ReadResult,
+  ReadSinceFrom,
+  ReadSinceResult,
+  StoredEvent,
+} from './engine.ts';
+import type { EntityState } from './entity-state.ts';
 import type { Ledger } from './ledger.ts';
+import { isCursor } from './read-since-from.ts';
 import { type DurableTopic, spanOf, type TopicFile, topicId } from './sqlite-encoding.ts';
 import type {
+  FirstAtTimePage,
+  NewestPage,
   Page,
   PageLimit,
   PageRequest,
@@ -16,6 +27,10 @@ import type {
 import type { ReaderReply } from './sqlite-reader-protocol.ts';
 import { eventOf } from './sqlite-rows.ts';
 import { WorkerDiedError, type WorkerLink } from './sqlite-worker-link.ts';
+
+/** Events, or topics, among which the reader thread looks for a beginning before others have their turn: some 30 ms. */
+const SEARCHED_EVENTS = 10_000;
+const SEARCHED_TOPICS = 500;
 
 /** The reader thread as this sees it. */
 export type ReaderLink = Pick<
@@ -73,22 +88,25 @@ export class LogReader {
   async readSince(
     entity: string,
     patterns: readonly string[],
-    from: Cursor | 'earliest',
+    from: ReadSinceFrom,
     limit: ReadLimit,
   ): Promise<ReadSinceResult> {
     for (;;) {
       const since = this.#ledger.sinceCursor(entity, patterns, from);
       if (!since.ok) return { ok: false, reason: since.reason, head: this.#ledger.cursor(entity) };
-      const { after, waived } = since;
-      const head = this.#ledger.cursor(entity);
+      const { waived } = since;
       const state = this.#ledger.entity(entity);
+      const after =
+        state === undefined || isCursor(from) ? since.after : await this.#seqBefore(state, patterns, from);
+      const start = this.#ledger.cursor(entity, after, waived);
+      const head = this.#ledger.cursor(entity);
       const topics = new Map<number, DurableTopic>();
       const spans: TopicSpan[] = [];
       for (const topic of state?.topicsAfter(after, patterns) ?? []) {
         topics.set(topicId(topic), topic);
         spans.push(spanOf(topic));
       }
-      if (spans.length === 0) return { ok: true, events: [], cursor: head, behind: 0 };
+      if (spans.length === 0) return { ok: true, events: [], start, cursor: head, behind: 0 };
       const page = (await this.request({
         type: 'since-page',
         after,
@@ -103,8 +121,53 @@ export class LogReader {
       });
       const last = page.behind > 0 ? events.at(-1) : undefined;
       const cursor = last === undefined ? head : this.#ledger.cursor(entity, last.seq, waived);
-      return { ok: true, events, cursor, behind: page.behind };
+      return { ok: true, events, start, cursor, behind: page.behind };
     }
+  }
+
+  /** The seq before the first event of a page that begins otherwise than after a cursor. */
+  async #seqBefore(
+    state: EntityState<TopicFile>,
+    patterns: readonly string[],
+    from: Exclude<ReadSinceFrom, Cursor>,
+  ): Promise<number> {
+    if (from === 'earliest') return 0;
+    const topics = state.topicsAfter(0, patterns).filter((topic) => topic.count > 0);
+    return 'last' in from
+      ? this.#seqBeforeNewest(topics, from.last, state.lastSeq)
+      : this.#seqBeforeTime(topics, from.time, state.lastSeq);
+  }
+
+  /** The topics come newest first. */
+  async #seqBeforeNewest(topics: readonly DurableTopic[], count: number, lastSeq: number): Promise<number> {
+    if (topics.reduce((kept, topic) => kept + topic.count, 0) <= count) return 0;
+    // Each of the newest `count` topics has an event that is newer than all of the topics behind it.
+    const spans = topics.slice(0, count).map(spanOf);
+    let before = lastSeq;
+    for (let left = count; left > 0; ) {
+      const search = {
+        type: 'newest',
+        spans,
+        through: before,
+        count: Math.min(left, SEARCHED_EVENTS),
+      } as const;
+      const { seq, found } = (await this.request(search)) as NewestPage;
+      if (found === 0) return 0;
+      left -= found;
+      before = seq - 1;
+    }
+    return before;
+  }
+
+  async #seqBeforeTime(topics: readonly DurableTopic[], time: number, lastSeq: number): Promise<number> {
+    const spans = topics.filter((topic) => topic.timestamp >= time).map(spanOf);
+    let before = lastSeq;
+    for (let at = 0; at < spans.length; at += SEARCHED_TOPICS) {
+      const search = { type: 'first-at-time', spans: spans.slice(at, at + SEARCHED_TOPICS), time } as const;
+      const { seq } = (await this.request(search)) as FirstAtTimePage;
+      if (seq > 0) before = Math.min(before, seq - 1);
+    }
+    return before;
   }
 
   async trimPoints(topics: TrimPointRequest['topics']): Promise<readonly TrimPoint[]> {

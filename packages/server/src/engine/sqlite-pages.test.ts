@@ -72,6 +72,37 @@ test('a page after a seq holds the next events of all topics, and counts the res
   );
 }, 60_000);
 
+test('the newest events of all topics are found backwards from any seq', () => {
+  const owners = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 120 });
+  fc.assert(
+    fc.property(
+      owners,
+      fc.integer({ min: 1, max: 130 }),
+      fc.integer({ min: 1, max: 60 }),
+      (topics, through, count) => {
+        const { pages, spans } = fileOf(topics);
+        const odd = spans.filter(({ topic }) => topic % 2 === 1);
+        const page = pages.answer({ type: 'newest', spans: odd, through, count });
+        const seqs = topics.flatMap((topic, n) => (topic % 2 === 1 && n + 1 <= through ? [n + 1] : []));
+        const newest = seqs.slice(-count);
+        expect(page).toEqual({ seq: newest[0] ?? 0, found: newest.length });
+      },
+    ),
+    { numRuns: 40 },
+  );
+}, 60_000);
+
+test('the first event of any topic at a time is found', () => {
+  const { pages, spans } = fileOf([1, 1, 2, 1, 3, 2, 2, 3]);
+  const firstOf = (topics: readonly number[], time: number) =>
+    pages.answer({ type: 'first-at-time', spans: spans.filter(({ topic }) => topics.includes(topic)), time });
+  expect(firstOf([1, 2, 3], 0)).toEqual({ seq: 1 });
+  expect(firstOf([1, 2, 3], 3)).toEqual({ seq: 3 });
+  expect(firstOf([1, 3], 3)).toEqual({ seq: 4 });
+  expect(firstOf([1], 5)).toEqual({ seq: 0 });
+  expect(firstOf([], 0)).toEqual({ seq: 0 });
+});
+
 test('a cut leaves the newest events that are young enough, few enough and small enough', () => {
   const { pages } = fileOf(Array.from({ length: 100 }, () => 3));
   const cut = (through: number, before: number, maxBytes: number) => {

@@ -45,6 +45,32 @@ export interface SincePage {
   readonly behind: number;
 }
 
+/** The newest `count` events of all of `spans` together, at or before the seq `through`. */
+export interface NewestRequest {
+  readonly type: 'newest';
+  readonly spans: readonly TopicSpan[];
+  readonly through: number;
+  readonly count: number;
+}
+
+export interface NewestPage {
+  /** Of the oldest of them; 0 when there is none. */
+  readonly seq: number;
+  readonly found: number;
+}
+
+/** The first event, by seq, of any of `spans` at or after a time (ms). */
+export interface FirstAtTimeRequest {
+  readonly type: 'first-at-time';
+  readonly spans: readonly TopicSpan[];
+  readonly time: number;
+}
+
+export interface FirstAtTimePage {
+  /** 0 when there is none. */
+  readonly seq: number;
+}
+
 /** Which events topics no longer keep. */
 export interface TrimPointRequest {
   readonly type: 'trim-points';
@@ -72,8 +98,13 @@ export interface TrimPoint {
   readonly nextTimestamp: number;
 }
 
-export type PageRequest = TopicPageRequest | SincePageRequest | TrimPointRequest;
-export type Page = TopicPage | SincePage | readonly TrimPoint[];
+export type PageRequest =
+  | TopicPageRequest
+  | SincePageRequest
+  | NewestRequest
+  | FirstAtTimeRequest
+  | TrimPointRequest;
+export type Page = TopicPage | SincePage | NewestPage | FirstAtTimePage | readonly TrimPoint[];
 
 /** Everything that is read from the file while the engine runs. Every answer comes from one snapshot. */
 export class SqlitePages {
@@ -81,6 +112,7 @@ export class SqlitePages {
   readonly #range: StatementSync;
   readonly #bySeq: StatementSync;
   readonly #seqs: StatementSync;
+  readonly #seqsBack: StatementSync;
   readonly #mark: StatementSync;
   readonly #idAt: StatementSync;
 
@@ -93,9 +125,12 @@ export class SqlitePages {
     this.#seqs = database.prepare(
       'SELECT seq FROM events WHERE topic = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?',
     );
+    this.#seqsBack = database.prepare(
+      'SELECT seq FROM events WHERE topic = ? AND offset >= ? AND offset < ? ORDER BY offset DESC LIMIT ?',
+    );
     this.#mark = database.prepare('SELECT seq, timestamp, total FROM events WHERE topic = ? AND offset = ?');
     this.#idAt = database.prepare('SELECT id FROM events WHERE topic = ? AND offset = ?');
-    for (const statement of [this.#range, this.#bySeq, this.#seqs, this.#mark, this.#idAt]) {
+    for (const statement of [this.#range, this.#bySeq, this.#seqs, this.#seqsBack, this.#mark, this.#idAt]) {
       statement.setReturnArrays(true);
     }
   }
@@ -108,6 +143,10 @@ export class SqlitePages {
           return this.#topicPage(request);
         case 'since-page':
           return this.#sincePage(request);
+        case 'newest':
+          return this.#newest(request);
+        case 'first-at-time':
+          return this.#firstAtTime(request);
         case 'trim-points':
           return this.#trimPoints(request);
       }
@@ -182,6 +221,44 @@ export class SqlitePages {
       after += rows.length;
       return rows.map((row) => row[0]);
     };
+  }
+
+  /** Backwards through the index, as far as the merge gets: topics with nothing among the newest cost one look each. */
+  #newest({ spans, through, count }: NewestRequest): NewestPage {
+    const sources: { first: number; rest: SeqSource }[] = [];
+    for (const span of spans) {
+      const offset = this.#lastAtSeq(span, through);
+      const seq = offset < span.first ? 0 : this.#seqAt(span.topic, offset);
+      // Negative, for the merge goes upwards.
+      if (seq > 0) sources.push({ first: -seq, rest: this.#seqsBefore(span, offset) });
+    }
+    const seqs = mergeSeqs(sources, count);
+    const oldest = seqs.at(-1);
+    return { seq: oldest === undefined ? 0 : -oldest, found: seqs.length };
+  }
+
+  /** Most are at their heads. */
+  #lastAtSeq({ topic, first, last }: TopicSpan, through: number): number {
+    return lowestWhereFromEnd(first, last, (offset) => this.#seqAt(topic, offset) > through) - 1;
+  }
+
+  #seqsBefore(span: TopicSpan, offset: number): SeqSource {
+    let before = offset;
+    return (count) => {
+      const rows = this.#seqsBack.all(span.topic, span.first, before, count) as unknown as [number][];
+      before -= rows.length;
+      return rows.map((row) => -row[0]);
+    };
+  }
+
+  #firstAtTime({ spans, time }: FirstAtTimeRequest): FirstAtTimePage {
+    let first = 0;
+    for (const span of spans) {
+      const offset = this.#offsetBefore(span, time) + 1;
+      const seq = offset > span.last ? 0 : this.#seqAt(span.topic, offset);
+      if (seq > 0 && (first === 0 || seq < first)) first = seq;
+    }
+    return { seq: first };
   }
 
   #trimPoints({ topics }: TrimPointRequest): TrimPoint[] {

@@ -65,6 +65,20 @@ test('retention takes the rows out of the file, those of topics that are kept st
   expect(kept?.ok && kept.events.length).toBe(3020);
 });
 
+test('the newest are found however many are asked for, and while more come', async () => {
+  const log = await open();
+  await publish(['task.a', 'task.b', 'other.c'], 9000);
+  const read = async (last: number) => {
+    const page = await log.readSince('acme', ['task.*'], { last }, { maxEvents: 1 });
+    return page.ok ? [page.events[0]?.data, page.events.length + page.behind] : page.reason;
+  };
+  expect(await read(17_998)).toEqual(['1', 17_998]);
+  expect(await read(12_345)).toEqual(['2827', 12_345]);
+  expect(await read(18_000)).toEqual(['0', 18_000]);
+  const [asked] = await Promise.all([read(15_000), publish(['task.a'], 10)]);
+  expect([15_000, 15_010]).toContain(asked?.[1]);
+});
+
 test('sparse rows among many that are kept are found', async () => {
   await open((topic) => (topic === 'task.rare' ? { maxEvents: 1 } : {}));
   for (let n = 0; n < 5; n++) {

@@ -60,15 +60,6 @@ export function cursorReaches(a: Cursor, b: Cursor): boolean {
   return partReaches(a.live, b.live) && partReaches(a.durable, b.durable);
 }
 
-/** The place before everything that the engines of a cursor ever held. */
-export function cursorOrigin(cursor: Cursor): Cursor {
-  const origin = (part: EngineCursor): EngineCursor => ({ epoch: part.epoch, seqs: part.seqs.map(() => 0) });
-  return {
-    ...(cursor.live && { live: origin(cursor.live) }),
-    ...(cursor.durable && { durable: origin(cursor.durable) }),
-  };
-}
-
 /** The place at or before `cursor` that has none of the events behind it. */
 export function cursorBefore(cursor: Cursor, events: readonly StoredEvent[]): Cursor {
   const before = (part: EngineCursor, slot: EngineSlot): EngineCursor => {

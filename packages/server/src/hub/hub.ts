@@ -8,9 +8,10 @@ import {
   selectsTopic,
 } from '@millrace/protocol';
 import type { Clock, Turns } from '../clock.ts';
-import type { Engine, ReadFrom, ReadResult, StoredEvent } from '../engine/engine.ts';
+import type { Engine, ReadFrom, ReadResult, ReadSinceFrom, StoredEvent } from '../engine/engine.ts';
+import { isCursor } from '../engine/read-since-from.ts';
 import { Batcher, takesBatches } from './batcher.ts';
-import { CursorClock, cursorBefore, cursorOrigin, cursorReaches, laterCursor } from './cursor-clock.ts';
+import { cursorBefore, cursorReaches, laterCursor } from './cursor-clock.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
 import { FollowedEntities } from './followed-entities.ts';
@@ -148,7 +149,7 @@ export class Hub implements ReaderHost, SubscriberHost {
   ): Promise<void> {
     const subscription = this.#createSubscription(subscriber, selection, options);
     // Before the subscription of that name is let go, which a bad request must not end.
-    if (selection.kind === 'patterns') assertStartOfPattern(start);
+    if (selection.kind === 'patterns') sinceFrom(start);
     this.unsubscribe(subscriber, subscription.name);
     this.#add(subscription);
     try {
@@ -425,26 +426,24 @@ export class Hub implements ReaderHost, SubscriberHost {
       onOpened({ cursor, replayed: 0, sealed: false });
       return;
     }
-    assertStartOfPattern(start);
-    const from = start.kind === 'earliest' ? 'earliest' : start.cursor;
+    const from = sinceFrom(start);
     const source = new PatternSource(feed.entity, patterns, from);
     const reader = new LogReader(subscription, source, feed, this, { lagging: false });
     subscription.state = { kind: 'reading', reader };
-    const known = from === 'earliest' ? undefined : feed.readPatterns(patterns, from, PAGE.maxBytes)?.page;
+    const known = isCursor(from) ? feed.readPatterns(patterns, from, PAGE.maxBytes)?.page : undefined;
     if (known !== undefined && !known.more) {
       this.#countRecovery(true, true);
       onOpened({ cursor, recovered: true, replayed: known.entries.length, sealed: false });
       this.turns.add(reader);
       return;
     }
-    // The events of the first page must carry a place to resume from, also those before all others.
-    const clock = from === 'earliest' ? new CursorClock(cursorOrigin(now)) : source.cursorClock();
     const first = await reader.readFirst();
     if (reader.ended) return;
     this.#countRecovery(true, first.ok);
     if (first.ok) {
       onOpened({ cursor, recovered: true, replayed: first.events.length + first.behind, sealed: false });
-      reader.proceed(first, clock);
+      // The events of the first page must carry a place to resume from, wherever it was found to begin.
+      reader.proceed(first, source.clockBeforePage());
       return;
     }
     reader.end();
@@ -566,14 +565,25 @@ export class Hub implements ReaderHost, SubscriberHost {
   }
 }
 
-type StartOfPattern = Extract<Start, { kind: 'now' | 'earliest' | 'cursor' }>;
-
-function assertStartOfPattern(start: Start): asserts start is StartOfPattern {
-  if (start.kind === 'now' || start.kind === 'earliest' || start.kind === 'cursor') return;
-  throw new MillraceError(
-    'bad-position',
-    'a pattern is resumed by a cursor or "earliest", not by a position, count or time',
-  );
+/** Where the replay of patterns begins; for `now`, which has none, the head. */
+function sinceFrom(start: Start): ReadSinceFrom {
+  switch (start.kind) {
+    case 'now':
+      return { last: 0 };
+    case 'earliest':
+      return 'earliest';
+    case 'cursor':
+      return start.cursor;
+    case 'last':
+      return { last: start.count };
+    case 'time':
+      return { time: start.timeMs };
+    case 'position':
+      throw new MillraceError(
+        'bad-position',
+        'a position resumes one topic; several topics and patterns are resumed by a cursor',
+      );
+  }
 }
 
 /** A position that no log has; it is replaced by the first read. */

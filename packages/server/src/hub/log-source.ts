@@ -5,7 +5,8 @@ import {
   type Position,
   type RecoveryFailure,
 } from '@millrace/protocol';
-import type { Engine, ReadLimit, StoredEvent } from '../engine/engine.ts';
+import type { Engine, ReadLimit, ReadSinceFrom, StoredEvent } from '../engine/engine.ts';
+import { isCursor } from '../engine/read-since-from.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
@@ -140,39 +141,47 @@ export class TopicSource implements LogSource {
 export class PatternSource implements LogSource {
   readonly entity: string;
   readonly patterns: readonly string[];
-  #cursor: Cursor | 'earliest';
+  #from: ReadSinceFrom;
+  /** Where the page that was read last begins. */
+  #pageStart: Cursor = {};
 
-  constructor(entity: string, patterns: readonly string[], cursor: Cursor | 'earliest') {
+  constructor(entity: string, patterns: readonly string[], from: ReadSinceFrom) {
     this.entity = entity;
     this.patterns = patterns;
-    this.#cursor = cursor;
+    this.#from = from;
   }
 
   /** Everything at or before it was read; meaningful once the first page is read. */
   get cursor(): Cursor {
-    return this.#cursor === 'earliest' ? {} : this.#cursor;
+    return isCursor(this.#from) ? this.#from : {};
+  }
+
+  /** As {@link cursorClock}, but standing where the page begins that was read last. */
+  clockBeforePage(): MovingCursor {
+    return new CursorClock(this.#pageStart);
   }
 
   readRecent(
     feed: EntityFeed,
     maxBytes: number,
   ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
-    if (this.#cursor === 'earliest') return undefined;
-    const read = feed.readPatterns(this.patterns, this.#cursor, maxBytes);
+    if (!isCursor(this.#from)) return undefined;
+    const read = feed.readPatterns(this.patterns, this.#from, maxBytes);
     if (read === undefined) return undefined;
-    this.#cursor = read.cursor;
+    this.#from = read.cursor;
     return read.page;
   }
 
   async read(engine: Engine, limit: ReadLimit): Promise<LogPage> {
-    const result = await engine.readSince(this.entity, this.patterns, this.#cursor, limit);
+    const result = await engine.readSince(this.entity, this.patterns, this.#from, limit);
     if (!result.ok) return { ok: false, reason: result.reason };
-    this.#cursor = result.cursor;
+    this.#from = result.cursor;
+    this.#pageStart = result.start;
     return { ok: true, events: result.events, behind: result.behind };
   }
 
   async skipLost(engine: Engine): Promise<Record<string, never>> {
-    this.#cursor = await engine.cursor(this.entity);
+    this.#from = await engine.cursor(this.entity);
     return {};
   }
 
@@ -183,11 +192,11 @@ export class PatternSource implements LogSource {
   passed(events: readonly StoredEvent[]): void {
     const clock = new CursorClock(this.cursor);
     for (const event of events) clock.advance(event);
-    this.#cursor = clock.now();
+    this.#from = clock.now();
   }
 
   covers(event: StoredEvent): boolean {
-    return this.#cursor !== 'earliest' && cursorCovers(this.#cursor, event);
+    return isCursor(this.#from) && cursorCovers(this.#from, event);
   }
 
   cursorAt(feed: Cursor): CursorSource {

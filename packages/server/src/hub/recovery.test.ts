@@ -107,7 +107,7 @@ describe('recovery', () => {
     expect(dataOf((await resume('c.*', subscribed.cursor)).events)).toEqual([1, 2]);
     expect(dataOf((await resume('c.a', subscribed.cursor)).events)).toEqual([1]);
     const client = await connect();
-    for (const since of [`${epoch}:1`, { epoch, offset: 1 }, { last: 3 }, { time: '2026-01-01T00:00:00Z' }]) {
+    for (const since of [`${epoch}:1`, { epoch, offset: 1 }]) {
       client.send({ type: 'subscribe', id: 1, topic: 'c.*', since });
       expect(await client.next('error')).toMatchObject({ id: 1, code: 'bad-position' });
     }
@@ -168,6 +168,41 @@ describe('recovery', () => {
     await timed.close();
   });
 
+  test('[REC-7] {last} and {time} count over all topics of a pattern, durable and live alike', async () => {
+    const clock = new ManualClock();
+    const timed = await TestServer.start({ clock });
+    const asked = { sub: 'u', clock };
+    const topics = ['task.a', 'metrics.a', 'task.b', 'task.a', 'metrics.b', 'chat.a', 'task.a'];
+    for (const [n, topic] of topics.entries()) {
+      clock.advance(1000);
+      await timed.server.publish(topic, 'x', n);
+    }
+    const ago = (seconds: number) => ({ time: new Date(clock.now() - seconds * 1000).toISOString() });
+    const cases: [string, unknown, number[]][] = [
+      ['task.*', { last: 2 }, [3, 6]],
+      ['task.*', { last: 100 }, [0, 2, 3, 6]],
+      ['task.*', ago(3), [3, 6]],
+      ['*', { last: 4 }, [3, 5, 6, 4]],
+      ['*', ago(2), [5, 6, 4]],
+      ['*.a', { last: 3 }, [3, 5, 6]],
+      ['chat.*', ago(-1), []],
+    ];
+    for (const [topic, since, expected] of cases) {
+      const client = await timed.connect('/ws', asked);
+      client.send({ type: 'subscribe', topic, since });
+      expect(await client.next('subscribed')).toMatchObject({ recovered: true, replayed: expected.length });
+      expect(dataOf(await client.take('event', expected.length))).toEqual(expected);
+      client.close();
+    }
+    const client = await timed.connect('/ws', asked);
+    client.send({ type: 'subscribe', topic: '*', since: { last: 1 } });
+    expect(await client.next('event')).toMatchObject({ data: 6 });
+    await timed.server.publish('metrics.a', 'x', 'live');
+    expect(await client.next('event')).toMatchObject({ data: 'live' });
+    client.close();
+    await timed.close();
+  });
+
   test('[REC-9] an unreadable `since` is `bad-position`, and nothing is subscribed', async () => {
     const client = await connect();
     const wrong = [
@@ -199,7 +234,7 @@ describe('recovery', () => {
     await client.next('error');
     client.send({ type: 'subscribe', topic: 'r.*' });
     await client.next('subscribed');
-    client.send({ type: 'subscribe', topic: 'r.*', since: { last: 1 } });
+    client.send({ type: 'subscribe', topic: 'r.*', since: 'epoch:1' });
     await client.next('error');
     client.send({ type: 'unsubscribe', id: 1, topic: 'r.*' });
     expect(await client.next()).toMatchObject({ type: 'unsubscribed', id: 1 });

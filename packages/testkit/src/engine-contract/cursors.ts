@@ -1,8 +1,10 @@
 import { type Cursor, formatCursor, parseCursor } from '@millrace/protocol';
+import type { ReadSinceFrom } from '@millrace/server';
 import { describe, expect, test } from 'vitest';
 import {
   ALL,
   type ContractSuite,
+  dataOrReason,
   ENTITY,
   mapCursor,
   request,
@@ -157,6 +159,86 @@ export function describeCursors(suite: ContractSuite): void {
       await untilTrimmed(harness, 't.short', 5);
       expect(await since(engine, ['t.*'], printed)).toBe('expired');
       expect(await since(engine, ['t.long'], printed)).toEqual(['4']);
+    });
+
+    test('from the newest begins with as many as are asked for, over all topics that match', async () => {
+      const { engine } = suite.harness();
+      const topics = ['t.a', 't.b', 'u.a', 't.a', 't.c', 'u.b', 't.a', 't.b', 'u.a'];
+      await engine.append(topics.map((topic, n) => request(topic, { data: String(n) })));
+      const newest = (patterns: readonly string[], last: number) => since(engine, patterns, { last });
+      expect(await newest(['t.*'], 1)).toEqual(['7']);
+      expect(await newest(['t.*'], 3)).toEqual(['4', '6', '7']);
+      expect(await newest(['t.*', 'u.b'], 4)).toEqual(['4', '5', '6', '7']);
+      expect(await newest(['t.a'], 2)).toEqual(['3', '6']);
+      expect(await newest(['*'], 9)).toHaveLength(9);
+      expect(await newest(['t.*'], 1_000_000)).toEqual(['0', '1', '3', '4', '6', '7']);
+      expect(await newest(['*'], 0)).toEqual([]);
+      expect(await newest(['v.*'], 3)).toEqual([]);
+      expect(await since(engine, ['*'], { last: 0 })).toEqual([]);
+      expect(dataOrReason(await engine.readSince('other', ['*'], { last: 3 }, ALL))).toEqual([]);
+    });
+
+    test('from a time begins with the first event that is not older', async () => {
+      const { engine, clock } = suite.harness();
+      const begin = clock.now();
+      for (const [n, topic] of ['t.a', 't.b', 'u.a', 't.a', 't.b'].entries()) {
+        await store(engine, topic, { data: String(n) });
+        clock.advance(1000);
+      }
+      const from = (seconds: number) => since(engine, ['t.*'], { time: begin + seconds * 1000 });
+      expect(await from(-10)).toEqual(['0', '1', '3', '4']);
+      expect(await from(0)).toEqual(['0', '1', '3', '4']);
+      expect(await from(0.001)).toEqual(['1', '3', '4']);
+      expect(await from(2)).toEqual(['3', '4']);
+      expect(await from(4)).toEqual(['4']);
+      expect(await from(4.001)).toEqual([]);
+      clock.stepWall(-3_600_000);
+      await store(engine, 't.c', { data: 'set back' });
+      expect(await from(4)).toEqual(['4', 'set back']);
+      expect(await from(4.001)).toEqual([]);
+    });
+
+    test('from the newest or a time pages without loss or repeat, and its pages can be read again', async () => {
+      const { engine, clock } = suite.harness();
+      const data = Array.from({ length: 40 }, (_, n) => String(n));
+      await engine.append(data.slice(0, 15).map((n) => request(`t.${Number(n) % 5}`, { data: n })));
+      clock.advance(1000);
+      await engine.append(data.slice(15).map((n) => request(`t.${Number(n) % 5}`, { data: n })));
+      for (const start of [{ last: 25 }, { time: clock.now() }] as const) {
+        const seen: string[] = [];
+        let from: ReadSinceFrom = start;
+        for (let behind = 1; behind > 0; ) {
+          const page = await engine.readSince(ENTITY, ['t.*'], from, { maxEvents: 8 });
+          if (!page.ok) throw new Error(page.reason);
+          const again = await engine.readSince(ENTITY, ['t.*'], page.start, { maxEvents: 8 });
+          expect(again).toEqual({ ...page, start: expect.anything() });
+          seen.push(...page.events.map((event) => event.data));
+          expect(page.behind).toBe(25 - seen.length);
+          behind = page.behind;
+          from = page.cursor;
+        }
+        expect(seen).toEqual(data.slice(15));
+        expect(from).toEqual(await engine.cursor(ENTITY));
+      }
+    });
+
+    test('from the newest counts what is kept, and forgives what was lost before, but not since', async () => {
+      const { engine } = suite.harness();
+      const data = ['t.a', 't.b', 't.a', 't.b', 't.gone', 't.a', 't.b'];
+      await engine.append(data.map((topic, n) => request(topic, { data: String(n) })));
+      await engine.trim(ENTITY, 't.a', 2);
+      await engine.delete(ENTITY, 't.gone');
+      expect(await since(engine, ['t.*'], { last: 3 })).toEqual(['3', '5', '6']);
+      const page = await engine.readSince(ENTITY, ['t.*'], { last: 100 }, { maxEvents: 1 });
+      if (!page.ok) throw new Error(page.reason);
+      expect(page).toMatchObject({ events: [{ data: '1' }], behind: 3 });
+      expect(await since(engine, ['t.*'], page.start)).toEqual(['1', '3', '5', '6']);
+      expect(await since(engine, ['t.*'], page.cursor)).toEqual(['3', '5', '6']);
+      await engine.trim(ENTITY, 't.a', 3);
+      expect(await since(engine, ['t.*'], page.cursor)).toBe('expired');
+      expect(await since(engine, ['t.*'], { last: 2 })).toEqual(['3', '6']);
+      await engine.trim(ENTITY, 't.b', 3);
+      expect(await since(engine, ['t.*'], { last: 2 })).toEqual([]);
     });
 
     test('covers one entity: its cursor does not move with another', async () => {

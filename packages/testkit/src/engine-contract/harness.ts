@@ -4,6 +4,7 @@ import type {
   AppendResult,
   Engine,
   FollowListener,
+  ReadSinceFrom,
   ReadSinceResult,
   Retention,
   StoredEvent,
@@ -135,7 +136,7 @@ export async function readAfter(
 export async function since(
   engine: Engine,
   patterns: readonly string[],
-  from: Cursor | 'earliest',
+  from: ReadSinceFrom,
 ): Promise<readonly string[] | string> {
   return dataOrReason(await engine.readSince(ENTITY, patterns, from, ALL));
 }

@@ -1,6 +1,6 @@
 import type { Cursor, Position } from '@millrace/protocol';
 import { matchesPattern } from '@millrace/protocol';
-import type { Engine } from '@millrace/server';
+import type { Engine, ReadSinceFrom } from '@millrace/server';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ContractSuite } from './harness.ts';
@@ -14,6 +14,7 @@ type Step =
   | { readonly do: 'delete'; readonly topic: number }
   | { readonly do: 'trim'; readonly topic: number; readonly keep: number }
   | { readonly do: 'note' }
+  | { readonly do: 'newest'; readonly count: number; readonly limit: number }
   | { readonly do: 'read'; readonly note: number; readonly limit: number };
 
 const topicIndex = fc.nat(TOPICS.length - 1);
@@ -36,6 +37,14 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('note' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('newest' as const),
+      count: fc.nat(12),
+      limit: fc.integer({ min: 1, max: 6 }),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -86,6 +95,8 @@ class Model {
         return this.#trim(TOPICS[step.topic] as string, step.keep);
       case 'note':
         return this.#note();
+      case 'newest':
+        return this.#newest(step.count, step.limit);
       case 'read': {
         const note = this.#notes[step.note % Math.max(1, this.#notes.length)];
         if (note !== undefined) await this.#read(note, step.limit);
@@ -160,6 +171,28 @@ class Model {
     }
   }
 
+  async #newest(count: number, limit: number): Promise<void> {
+    for (const pattern of PATTERNS) {
+      await this.#compare(
+        () => this.#pageSince(pattern, { last: count }, limit),
+        (firsts) => {
+          const kept = this.#history.filter(
+            ({ topic, life, offset }) =>
+              matchesPattern(pattern, topic) &&
+              this.#lives.get(topic)?.life === life &&
+              offset >= (firsts.get(topic) ?? 1),
+          );
+          return [
+            kept
+              .slice(kept.length - Math.min(count, kept.length))
+              .map(({ data }) => data)
+              .join(),
+          ];
+        },
+      );
+    }
+  }
+
   /** Trimming may run at any time, so what is kept is asked for before and after; when it differs, all is asked again. */
   async #compare(
     actual: () => Promise<string>,
@@ -214,9 +247,9 @@ class Model {
     }
   }
 
-  async #pageSince(pattern: string, from: Cursor, maxEvents: number): Promise<string> {
+  async #pageSince(pattern: string, from: ReadSinceFrom, maxEvents: number): Promise<string> {
     const data: string[] = [];
-    for (let cursor = from; ; ) {
+    for (let cursor: ReadSinceFrom = from; ; ) {
       const page = await this.#engine.readSince(this.#entity, [pattern], cursor, { maxEvents });
       if (!page.ok) return page.reason;
       data.push(...page.events.map((event) => event.data));
