@@ -360,3 +360,19 @@ describe('bytes in flight', () => {
     client.destroy();
   });
 });
+
+test('counts the bytes of the wire, both ways, with every frame', async () => {
+  const { client, peer } = await raw();
+  const frames = [textFrame('x'.repeat(70_000)), textFrame('y')];
+  for (const frame of frames) peer.socket.write(frame);
+  peer.socket.ping();
+  const received = [clientFrame(OPCODE.text, 'z'.repeat(1000)), clientFrame(OPCODE.ping, 'p')];
+  client.tcp.write(Buffer.concat(received));
+  await client.until(({ frames: all }) => all.some(({ opcode }) => opcode === OPCODE.pong), 'the pong');
+  const sum = (all: readonly { length: number }[]): number =>
+    all.reduce((bytes, { length }) => bytes + length, 0);
+  const pingAndPongBytes = 2 + 8 + 2 + 1;
+  expect(traffic.bytesSent).toBe(sum(frames) + pingAndPongBytes);
+  expect(traffic.bytesReceived).toBe(sum(received));
+  client.destroy();
+});

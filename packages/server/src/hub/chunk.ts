@@ -1,9 +1,10 @@
 import { PRIORITIES, type Priority } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
+import type { Frame } from './dialect.ts';
 
 /** Bytes that are ready to be written, and what must be known of them until they are. */
 export interface Chunk {
-  readonly bytes: Buffer;
+  readonly bytes: Frame;
   /** How many events it holds; 0 for messages. */
   readonly events: number;
   /**
@@ -28,12 +29,12 @@ export function rankOf(priority: Priority): number {
 }
 
 /** Frames for one session alone. */
-export function ownChunk(bytes: Buffer): Chunk {
+export function ownChunk(bytes: Frame): Chunk {
   return { bytes, events: 0, starts: NO_EVENTS, rank: NORMAL, kept: true };
 }
 
 /** A message about live events, the same for everyone; where they are to be read from the log, it goes as well. */
-export function messageChunk(bytes: Buffer): Chunk {
+export function messageChunk(bytes: Frame): Chunk {
   return { bytes, events: 0, starts: NO_EVENTS, rank: NORMAL, kept: false };
 }
 

@@ -12,11 +12,15 @@ export interface Frame extends Buffer {
   savedBytes?: number;
 }
 
-/** What compression saved for one session that is given these frames. */
-export function savedBytesOf(frames: readonly Frame[]): number {
-  let bytes = 0;
-  for (let i = 0; i < frames.length; i++) bytes += (frames[i] as Frame).savedBytes ?? 0;
-  return bytes;
+/** Several frames as one; what compression saved adds up. */
+export function joinFrames(frames: readonly Frame[]): Frame {
+  const [only] = frames;
+  if (frames.length === 1 && only !== undefined) return only;
+  const joined: Frame = Buffer.concat(frames);
+  let savedBytes = 0;
+  for (let i = 0; i < frames.length; i++) savedBytes += (frames[i] as Frame).savedBytes ?? 0;
+  if (savedBytes > 0) joined.savedBytes = savedBytes;
+  return joined;
 }
 
 /** One message as a dialect writes it, not framed yet: text, or bytes where the dialect is binary. */

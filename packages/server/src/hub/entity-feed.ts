@@ -13,7 +13,7 @@ import { type Batcher, HIGH_WITHIN_MS } from './batcher.ts';
 import { Channel, type Handed } from './channel.ts';
 import { type Chunk, CRITICAL, HIGH, messageChunk, NORMAL, rankOf } from './chunk.ts';
 import { CursorClock } from './cursor-clock.ts';
-import { type Dialect, savedBytesOf } from './dialect.ts';
+import { type Dialect, type Frame, joinFrames } from './dialect.ts';
 import { EventSubject } from './event-subject.ts';
 import {
   Lane,
@@ -37,7 +37,7 @@ export interface EntityFeedOptions {
   /** Whether what a slow session misses of a live subscription is nowhere read again. */
   readonly keeps: (subscription: Subscription) => boolean;
   /** Counts deliveries: an event given to a session; and what compression saved of it, in bytes. */
-  readonly onDelivered: (deliveries: number, savedBytes: number) => void;
+  readonly onDelivered: (deliveries: number) => void;
   /** Live events go out with the next flush; the first of them was stored then (ms since the Unix epoch). */
   readonly onDue: (storedMs: number) => void;
   /** Live delivery has come to what the subscription has not read. */
@@ -295,17 +295,17 @@ export class EntityFeed {
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveShared(chunk, dueMs);
     if (dueMs <= NEXT_FLUSH) this.#options.onDue(gathered.storedMs);
-    this.#options.onDelivered(members.length * chunk.events, members.length * gathered.savedBytes);
+    this.#options.onDelivered(members.length * chunk.events);
   }
 
   #giveBatched({ members }: Group, batcher: Batcher, event: StoredEvent): void {
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveBatched(event, batcher);
-    this.#options.onDelivered(members.length, 0);
+    this.#options.onDelivered(members.length);
   }
 
   /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
-  #frameFor({ subscriber: { dialect }, state }: Subscription, entry: RecentEvent): Buffer {
+  #frameFor({ subscriber: { dialect }, state }: Subscription, entry: RecentEvent): Frame {
     if (!dialect.carriesCursor || state.kind !== 'joining') {
       return entry.frame(dialect, this.cursor, this.recent);
     }
@@ -373,7 +373,7 @@ export class EntityFeed {
         const kept = this.#options.keeps(subscription);
         const chunk = { bytes, events: 1, starts: [event], rank: rankOf(event.priority), kept };
         subscriber.giveShared(chunk, NEXT_FLUSH);
-        this.#options.onDelivered(1, savedBytesOf([bytes]));
+        this.#options.onDelivered(1);
       }
       this.#options.onPromoted(subscription);
     }
@@ -383,7 +383,7 @@ export class EntityFeed {
 /** The frames of one run of events that one group takes. */
 class GroupChunk {
   readonly group: Group;
-  readonly #frames: Buffer[] = [];
+  readonly #frames: Frame[] = [];
   #first: StoredEvent | undefined;
   /** Of the most urgent event. */
   urgency = Number.POSITIVE_INFINITY;
@@ -398,11 +398,6 @@ class GroupChunk {
     return this.#first?.timestamp ?? 0;
   }
 
-  /** By compression, for each session that gets the chunk. */
-  get savedBytes(): number {
-    return savedBytesOf(this.#frames);
-  }
-
   takes(verdicts: readonly boolean[]): boolean {
     const { filters } = this.group;
     if (filters.length === 0) return true;
@@ -410,7 +405,7 @@ class GroupChunk {
     return false;
   }
 
-  add(event: StoredEvent, frame: Buffer): void {
+  add(event: StoredEvent, frame: Frame): void {
     this.#first ??= event;
     this.urgency = Math.min(this.urgency, rankOf(event.priority));
     this.#frames.push(frame);
@@ -422,7 +417,7 @@ class GroupChunk {
     const { dialect, kept } = this.group;
     const frames = this.#frames;
     return {
-      bytes: frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames),
+      bytes: joinFrames(frames),
       events: frames.length,
       starts: [this.#first],
       // A cursor in a frame says that all before it was given: such frames keep their order.

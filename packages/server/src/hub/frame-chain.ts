@@ -16,6 +16,8 @@ export class FrameChain {
   readonly length: number;
   /** How many live events the whole chain holds. */
   readonly events: number;
+  /** How much longer the whole chain would be without compression. */
+  readonly savedBytes: number;
   /** Its events differ in urgency. */
   readonly #mixed: boolean;
   #next: FrameChain | undefined;
@@ -26,6 +28,7 @@ export class FrameChain {
     this.chunk = chunk;
     this.length = parent === undefined ? 0 : parent.length + chunk.bytes.length;
     this.events = parent === undefined ? 0 : parent.events + chunk.events;
+    this.savedBytes = parent === undefined ? 0 : parent.savedBytes + (chunk.bytes.savedBytes ?? 0);
     this.#mixed =
       parent !== undefined &&
       (parent.#mixed || (parent.parent !== undefined && parent.chunk.rank !== chunk.rank));

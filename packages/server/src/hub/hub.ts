@@ -88,11 +88,11 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscriptions: 0,
     /** Events that slow sessions were not given, by their policy. */
     dropped: 0,
-    /** What compression saved of deliveries. */
-    savedBytes: 0,
     /** Sessions ended because they read too slowly. */
     slowEnded: 0,
     bytesSent: 0,
+    /** By compression, over all that was written. */
+    savedBytes: 0,
   };
   readonly #batchers: Map<string, Batcher> = new Map();
   #queued = 0;
@@ -537,9 +537,8 @@ export class Hub implements ReaderHost, SubscriberHost {
       flushWindowMs: (topic) => this.#options.deliveryOf(topic).flushWindowMs,
       batcherOf: (subscription) => this.#batcherOf(subscription),
       keeps,
-      onDelivered: (deliveries, savedBytes) => {
+      onDelivered: (deliveries) => {
         this.counters.deliveries += deliveries;
-        this.counters.savedBytes += savedBytes;
       },
       onDue: (storedMs) => this.flusher.noteStored(storedMs),
       onPromoted: (subscription) => this.#promote(subscription),

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../engine/engine.ts';
+import { type Frame, joinFrames } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { LogPage, LogSource, MovingCursor } from './log-source.ts';
 import type { ReadTurns } from './read-turns.ts';
@@ -90,7 +91,7 @@ export class LogReader {
   proceed(page: LogPage & { ok: true }, before: MovingCursor): void {
     if (this.#ended) return;
     const { subscriber } = this.subscription;
-    const frames: Buffer[] = [];
+    const frames: Frame[] = [];
     for (const event of page.events) {
       before.advance(event);
       if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, before));
@@ -140,9 +141,9 @@ export class LogReader {
     this.#unregister();
   }
 
-  #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Buffer[] {
+  #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Frame[] {
     const { dialect } = this.subscription.subscriber;
-    const frames: Buffer[] = [];
+    const frames: Frame[] = [];
     for (const entry of entries) {
       if (dialect.carriesCursor) clock.advance(entry.event);
       if (!this.subscription.passes(entry.event)) continue;
@@ -191,10 +192,10 @@ export class LogReader {
     subscriber.tellPosition({ type: 'position', topic: name, ...this.#source.place() });
   }
 
-  #write(frames: readonly Buffer[]): void {
+  #write(frames: readonly Frame[]): void {
     if (frames.length === 0) return;
     this.#host.countReplayed(frames.length);
-    this.subscription.subscriber.give(frames.length === 1 ? (frames[0] as Buffer) : Buffer.concat(frames));
+    this.subscription.subscriber.give(joinFrames(frames));
   }
 
   #join(): void {
@@ -205,7 +206,7 @@ export class LogReader {
     const { subscriber } = this.subscription;
     if (missed.length > 0) {
       const clock = this.#source.cursorClock();
-      const frames: Buffer[] = [];
+      const frames: Frame[] = [];
       for (const event of missed) {
         clock.advance(event);
         if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, clock));

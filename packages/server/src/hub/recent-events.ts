@@ -1,7 +1,7 @@
 import { type Cursor, selectsTopic } from '@millrace/protocol';
 import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
 import { Deque } from './deque.ts';
-import type { CursorSource, Dialect } from './dialect.ts';
+import type { CursorSource, Dialect, Frame } from './dialect.ts';
 
 /** What an entry costs in memory beside its texts and frames, roughly. */
 const ENTRY_OVERHEAD_BYTES = 256;
@@ -11,7 +11,7 @@ export class RecentEvent {
   readonly event: StoredEvent;
   readonly lane: Lane;
   readonly trail: TopicTrail;
-  #frames: (Buffer | undefined)[] = [];
+  #frames: (Frame | undefined)[] = [];
 
   constructor(event: StoredEvent, lane: Lane, trail: TopicTrail) {
     this.event = event;
@@ -20,7 +20,7 @@ export class RecentEvent {
   }
 
   /** The event's frame, encoded once; `at` must stand at this event. */
-  frame(dialect: Dialect, at: CursorSource, budget: RecentBudget): Buffer {
+  frame(dialect: Dialect, at: CursorSource, budget: RecentBudget): Frame {
     const known = this.#frames[dialect.index];
     if (known !== undefined) return known;
     const frame = dialect.encodeEvent(this.event, at);

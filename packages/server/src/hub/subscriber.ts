@@ -2,7 +2,7 @@ import type { CodeName, ServerMessage } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
 import type { BatchChain, Batcher, Gathering } from './batcher.ts';
 import { type Chunk, messageChunk, ownChunk } from './chunk.ts';
-import type { Dialect } from './dialect.ts';
+import type { Dialect, Frame } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { Flushable, Flusher } from './flusher.ts';
 import type { FrameChain } from './frame-chain.ts';
@@ -15,7 +15,7 @@ export interface SubscriberHost {
   readonly flusher: Flusher;
   readonly emptyChain: FrameChain;
   readonly maxBytesInFlight: number;
-  readonly counters: { bytesSent: number; deliveries: number };
+  readonly counters: { bytesSent: number; deliveries: number; savedBytes: number };
   /**
    * It does not answer: what it follows is to be kept for it, by policy, from `unwritten` on (the first of each topic's events
    * that were to be written and were not).
@@ -115,7 +115,7 @@ export class Subscriber implements Flushable, Gathering {
   }
 
   /** Frames for this session alone, in order with everything else. */
-  give(frames: Buffer): void {
+  give(frames: Frame): void {
     if (this.#closed) return;
     this.#chain = this.#chain.withOwn(ownChunk(frames));
     if (this.#dueMs > NEXT_FLUSH) this.#hasten(NEXT_FLUSH);
@@ -185,7 +185,7 @@ export class Subscriber implements Flushable, Gathering {
       return;
     }
     if (this.#chain.events > 0 && this.#sink.bytesInFlight >= this.#host.maxBytesInFlight) this.#flushSlow();
-    else this.#write(this.#takeChain().bytes());
+    else this.#flushAll();
     if (this.#parked !== undefined || this.#held !== undefined) this.relieved();
   }
 
@@ -203,6 +203,12 @@ export class Subscriber implements Flushable, Gathering {
     this.#parked = undefined;
     this.#held = undefined;
     this.#chain = this.#host.emptyChain;
+  }
+
+  #flushAll(): void {
+    const chain = this.#takeChain();
+    this.#host.counters.savedBytes += chain.savedBytes;
+    this.#write(chain.bytes());
   }
 
   #flushSlow(): void {
