@@ -2,11 +2,14 @@ import {
   DEFAULT_LIMITS,
   findPatternProblem,
   findTopicProblem,
+  inboxOf,
   MillraceError,
   type PublishResult,
   type WelcomeMessage,
 } from '@millrace/protocol';
 import type { ConnectionOptions } from './connection.ts';
+import { TopicConsumer } from './consumer.ts';
+import type { ConsumeOptions, Consumer, InboxOptions } from './consumer-types.ts';
 import { Emitter } from './emitter.ts';
 import type { FeedOptions } from './feed.ts';
 import { Lane, type LaneHandlers } from './lane.ts';
@@ -33,6 +36,7 @@ import type {
 /** A connection that lasted less counts as a failed attempt. */
 const STABLE_MS = 5000;
 const DEFAULT_MAX_BUFFERED_EVENTS = 1000;
+const INBOX_CONSUMER = 'inbox';
 
 /**
  * Makes a client, which begins to connect at once and keeps itself connected until it is closed. Throws a `TypeError`
@@ -55,7 +59,11 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   readonly #transport: Transport;
   readonly #lanes: Lanes;
   readonly #queue: PublishQueue;
-  readonly #subscriptions = new Set<Subscription<Catalog>>();
+  /** Whatever reads and is to be closed with the client. */
+  readonly #subscriptions = new Set<Subscription<Catalog> | Consumer<Catalog>>();
+  /** Inboxes that wait until it is known whose they are. */
+  readonly #anonymous = new Set<TopicConsumer<Catalog>>();
+  #userId: string | undefined;
   readonly #stopListeningForWake: () => void;
   #session: SessionInfo | undefined;
   #roundTripMs: number | undefined;
@@ -123,6 +131,51 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     return subscription;
   }
 
+  consume(topic: string, options: ConsumeOptions): Consumer<Catalog> {
+    const problem = findTopicProblem(topic);
+    if (problem !== undefined) throw new MillraceError('bad-topic', `"${topic}" ${problem}`);
+    const consumer = this.#addConsumer(options);
+    consumer.start(topic);
+    return consumer;
+  }
+
+  inbox(options: InboxOptions = {}): Consumer<Catalog> {
+    const { userId } = options;
+    const consumer = this.#addConsumer({ ...options, consumer: INBOX_CONSUMER });
+    if (userId !== undefined) consumer.start(inboxOf(userId));
+    else this.#startInbox(consumer);
+    return consumer;
+  }
+
+  #addConsumer({ consumer: name, maxBufferedMessages, slow }: ConsumeOptions): TopicConsumer<Catalog> {
+    const consumer = new TopicConsumer<Catalog>({
+      name,
+      maxBufferedMessages: Math.max(1, maxBufferedMessages ?? DEFAULT_MAX_BUFFERED_EVENTS),
+      slow,
+      platform: this.#platform,
+      lanes: this.#lanes,
+      onThrow: this.#rethrow,
+    });
+    if (this.#closed) consumer.close();
+    else this.#subscriptions.add(consumer);
+    consumer.on('closed', () => {
+      this.#subscriptions.delete(consumer);
+      this.#anonymous.delete(consumer);
+    });
+    return consumer;
+  }
+
+  #startInbox(consumer: TopicConsumer<Catalog>): void {
+    if (this.#userId === undefined) {
+      this.#anonymous.add(consumer);
+      const { failure } = this;
+      if (failure !== undefined) consumer.interrupted(failure);
+    } else if (this.#userId === '') {
+      const advice = 'the token does not say whose inbox it is; give client.inbox({ userId })';
+      consumer.failed(new MillraceError('bad-message', advice));
+    } else consumer.start(inboxOf(this.#userId));
+  }
+
   publish<Name extends keyof Catalog & string>(
     topic: string,
     event: Name,
@@ -172,7 +225,10 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       opened: (welcome) => this.#welcomed(welcome),
       lost: () => this.#queue.lost(),
       answer: (message) => this.#queue.answered(message),
-      failed: (error) => this.#queue.rejectAll(`the client gave up: ${error.message}`, error),
+      failed: (error) => {
+        this.#queue.rejectAll(`the client gave up: ${error.message}`, error);
+        for (const consumer of this.#anonymous) consumer.interrupted(error);
+      },
       roundTrip: (durationMs) => {
         this.#roundTripMs = durationMs;
       },
@@ -197,6 +253,11 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     // Over SSE each request stands for itself: there is no session to speak of.
     this.#session = connectionId === '' ? undefined : { connectionId, userId, entityId, roles };
     this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#userId = userId;
+    for (const consumer of this.#anonymous) {
+      this.#anonymous.delete(consumer);
+      this.#startInbox(consumer);
+    }
     this.#queue.opened(this.#lanes.first.connection);
   }
 

@@ -1,4 +1,5 @@
 import {
+  type AckedMessage,
   type DroppedMessage,
   type ErrorMessage,
   type LagMessage,
@@ -10,8 +11,9 @@ import {
   type SubscribeMessage,
   type UnsubscribedMessage,
 } from '@millrace/protocol';
+import { ConsumerProgress } from './consumer-progress.ts';
 import type { Platform, Timer } from './platform.ts';
-import { Progress } from './progress.ts';
+import { type FeedProgress, Progress } from './progress.ts';
 import type { Gap, Lag, Subscribed } from './types.ts';
 
 /** Who reads a feed. Called in the order of the log. */
@@ -22,6 +24,8 @@ export interface Reader {
   gap(gap: Gap): void;
   subscribed(answer: Subscribed, standing: Standing): void;
   lag(lag: Lag): void;
+  /** The consumer that it reads as has moved on to this offset by other means. */
+  passed?(offset: number): void;
   sealed(): void;
   /** Refused, or ended by the server. */
   failed(error: MillraceError): void;
@@ -36,13 +40,15 @@ export interface Standing {
 }
 
 /** What a `subscribe` asks for beside the place where reading begins. */
-export type FeedOptions = Pick<SubscribeMessage, 'filter' | 'batch' | 'slow'>;
+export type FeedOptions = Pick<SubscribeMessage, 'filter' | 'batch' | 'slow' | 'consumer'>;
 
 /** The connection that carries a feed, while there is one. */
 export interface FeedWire {
   /** Sends a `subscribe` and returns its id. */
   subscribe(topic: string, since: Since | undefined, options: FeedOptions): string;
   unsubscribe(topic: string): void;
+  /** Sends an `ack` and returns its id. */
+  acknowledge(topic: string, consumer: string, offset: number): string;
 }
 
 type FeedState =
@@ -55,6 +61,11 @@ type FeedState =
   | { readonly name: 'paused'; readonly wire: FeedWire | undefined }
   | { readonly name: 'ended' };
 
+interface Acknowledgement {
+  readonly id: string;
+  readonly offset: number;
+}
+
 const RETRY_MS = 1000;
 
 /** One subscription on the wire, shared by the readers that stand at the same place. */
@@ -63,7 +74,7 @@ export class Feed {
   readonly #platform: Platform;
   readonly #since: Since | undefined;
   readonly #options: FeedOptions;
-  readonly #progress: Progress;
+  readonly #progress: FeedProgress;
   readonly #readers = new Set<Reader>();
   #state: FeedState = { name: 'waiting' };
   /** Nothing was received yet, so whoever asks for the same may join. */
@@ -72,19 +83,21 @@ export class Feed {
   /** The server said that the topic is sealed: its end is the end of the replay. */
   #sealedAtHead = false;
   #retry: Timer | undefined;
+  /** The newest acknowledgement: as they are cumulative, it alone has to arrive. */
+  #ack: Acknowledgement | undefined;
 
   constructor(
     platform: Platform,
     topic: string,
     since: Since | undefined,
     options: FeedOptions,
-    progress?: Progress,
+    progress?: FeedProgress,
   ) {
     this.topic = topic;
     this.#platform = platform;
     this.#since = since;
     this.#options = options;
-    this.#progress = progress ?? new Progress(topic, since, options.filter !== undefined);
+    this.#progress = progress ?? progressOf(topic, since, options);
     this.#fresh = progress === undefined;
   }
 
@@ -98,7 +111,8 @@ export class Feed {
 
   /** Whether a reader that wants this would be given exactly that by joining. */
   canJoin(since: Since | undefined, options: FeedOptions): boolean {
-    if (!sameValue(this.#options, options)) return false;
+    // Each reader of a consumer is a device of its own.
+    if (options.consumer !== undefined || !sameValue(this.#options, options)) return false;
     if (this.#fresh) return this.#state.name !== 'ended' && sameValue(this.#since, since);
     return since === undefined && this.#state.name === 'active' && this.#progress.live && this.#behind === 0;
   }
@@ -140,6 +154,7 @@ export class Feed {
   /** The connection is gone. */
   lost(): void {
     this.#retry?.cancel();
+    this.#ack = undefined;
     this.#behind = 0;
     if (this.#state.name === 'paused') this.#state = { name: 'paused', wire: undefined };
     else if (this.#state.name !== 'ended') this.#state = { name: 'waiting' };
@@ -163,6 +178,14 @@ export class Feed {
     const { wire } = this.#state;
     if (wire === undefined) this.#state = { name: 'waiting' };
     else this.#request(wire);
+  }
+
+  /** Acknowledges everything up to an offset; false when there is no subscription to do it in. */
+  acknowledge(offset: number): boolean {
+    const { consumer } = this.#options;
+    if (this.#state.name !== 'active' || consumer === undefined) return false;
+    this.#ack = { id: this.#state.wire.acknowledge(this.topic, consumer, offset), offset };
+    return true;
   }
 
   end(): void {
@@ -195,7 +218,9 @@ export class Feed {
     const wasLive = this.#progress.live;
     if (this.#progress.accept(event)) for (const reader of this.#readers) reader.event(event);
     if (!wasLive && this.#progress.live) this.#tellCursor();
-    if (event.sealed === true && event.topic === this.topic) this.#seal();
+    // A consumer has to acknowledge the last event too, and may be sent others again before.
+    const ends = event.sealed === true && event.topic === this.topic;
+    if (ends && this.#options.consumer === undefined) this.#seal();
   }
 
   onPosition(message: PositionMessage): void {
@@ -216,9 +241,15 @@ export class Feed {
     for (const reader of this.#readers) reader.lag({ behind });
   }
 
-  /** An `error` that answers the `subscribe`. */
+  onAcked({ consumer, offset }: AckedMessage): void {
+    if (this.#state.name !== 'active' || consumer !== this.#options.consumer) return;
+    for (const reader of this.#readers) reader.passed?.(offset);
+  }
+
+  /** An `error` that answers the `subscribe`, or the newest `ack`. */
   onRefused(message: ErrorMessage): void {
     const state = this.#state;
+    if (this.#ack !== undefined && message.id === this.#ack.id) this.#ackRefused(this.#ack, message);
     if (state.name !== 'requested' || message.id !== state.id) return;
     const { code, message: text, details } = message;
     if (!message.retryable)
@@ -242,11 +273,22 @@ export class Feed {
   }
 
   #requestLater(wire: FeedWire, retryAfterMs: unknown): void {
-    const delayMs =
-      (typeof retryAfterMs === 'number' ? retryAfterMs : 0) + RETRY_MS * this.#platform.random();
-    this.#retry = this.#platform.after(delayMs, () => {
+    this.#later(retryAfterMs, () => {
       if (this.#state.name === 'requested') this.#request(wire);
     });
+  }
+
+  /** What is refused for good comes again, and is acknowledged again. */
+  #ackRefused(ack: Acknowledgement, { retryable, details }: ErrorMessage): void {
+    if (!retryable) return;
+    this.#later(details?.retryAfterMs, () => {
+      if (this.#ack === ack) this.acknowledge(ack.offset);
+    });
+  }
+
+  #later(retryAfterMs: unknown, task: () => void): void {
+    const leastMs = typeof retryAfterMs === 'number' ? retryAfterMs : 0;
+    this.#retry = this.#platform.after(leastMs + RETRY_MS * this.#platform.random(), task);
   }
 
   #tellCursor(): void {
@@ -268,6 +310,11 @@ export class Feed {
     this.#state = { name: 'ended' };
     for (const reader of this.#readers) reader.failed(error);
   }
+}
+
+function progressOf(topic: string, since: Since | undefined, options: FeedOptions): FeedProgress {
+  if (options.consumer !== undefined) return new ConsumerProgress();
+  return new Progress(topic, since, options.filter !== undefined);
 }
 
 function sameValue(a: unknown, b: unknown): boolean {

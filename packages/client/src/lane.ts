@@ -1,10 +1,10 @@
 import {
   hasWildcard,
   type MillraceError,
-  matchesPattern,
   overlapsPattern,
   type ServerMessage,
   type Since,
+  selectsTopic,
   type WelcomeMessage,
 } from '@millrace/protocol';
 import { Connection, type ConnectionHandlers, type ConnectionOptions } from './connection.ts';
@@ -78,6 +78,12 @@ export class Lane implements FeedWire {
     this.connection.send(JSON.stringify({ type: 'unsubscribe', id: `u${++this.#requests}`, topic }));
   }
 
+  acknowledge(topic: string, consumer: string, offset: number): string {
+    const id = `a${++this.#requests}`;
+    this.connection.send(JSON.stringify({ type: 'ack', id, topic, offset, consumer }));
+    return id;
+  }
+
   #opened(welcome: WelcomeMessage): void {
     this.#open = true;
     for (const feed of [...this.#feeds.values()]) feed.opened(this);
@@ -98,7 +104,8 @@ export class Lane implements FeedWire {
   #feedOf(topic: string): Feed | undefined {
     const feed = this.#feeds.get(topic);
     if (feed !== undefined) return feed;
-    for (const [pattern, candidate] of this.#patterns) if (matchesPattern(pattern, topic)) return candidate;
+    // What is sent to this user or session comes unasked, and is no wildcard's.
+    for (const [pattern, candidate] of this.#patterns) if (selectsTopic([pattern], topic)) return candidate;
     return undefined;
   }
 
@@ -118,6 +125,9 @@ export class Lane implements FeedWire {
         break;
       case 'dropped':
         this.#feedOf(message.topic)?.onDropped(message);
+        break;
+      case 'acked':
+        this.#feeds.get(message.topic)?.onAcked(message);
         break;
       case 'position':
         this.#each(message.topic, (feed) => feed.onPosition(message));

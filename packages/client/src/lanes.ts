@@ -54,6 +54,11 @@ export class Lanes {
     if (!this.all.some((lane) => lane.feed(feed.topic) === feed)) this.#place(feed);
   }
 
+  /** Acknowledges for a reader that reads as a consumer; false when there is no subscription to do it in. */
+  acknowledge(reader: Reader, offset: number): boolean {
+    return this.#feedOf.get(reader)?.acknowledge(offset) ?? false;
+  }
+
   detach(reader: Reader): void {
     const feed = this.#feedOf.get(reader);
     if (feed === undefined) return;

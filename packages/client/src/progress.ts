@@ -11,6 +11,12 @@ import {
 } from '@millrace/protocol';
 import type { Gap } from './types.ts';
 
+/** What a feed asks of the progress of its subscription. */
+export type FeedProgress = Pick<
+  Progress,
+  'resume' | 'position' | 'cursor' | 'live' | 'subscribed' | 'accept' | 'moved' | 'dropped'
+> & { clone(): FeedProgress };
+
 interface Place {
   readonly epoch: string;
   readonly offset: number;

@@ -4,6 +4,7 @@ export interface ServerUrls {
   readonly events: string;
   readonly publish: string;
   readonly history: (topic: string) => string;
+  readonly acknowledge: (topic: string) => string;
   readonly liveness: string;
 }
 
@@ -21,6 +22,7 @@ export function serverUrls(base: string): ServerUrls {
     events: `${http}/events`,
     publish: `${http}/api/v1/events`,
     history: (topic) => `${http}/api/v1/topics/${encodeURIComponent(topic)}/events`,
+    acknowledge: (topic) => `${http}/api/v1/topics/${encodeURIComponent(topic)}/ack`,
     liveness: `${http}/livez`,
   };
 }

@@ -1,4 +1,5 @@
 import {
+  type AckMessage,
   type AuthMessage,
   type ClientMessage,
   CODE_TABLE,
@@ -14,6 +15,7 @@ import { readProblem } from './http-problem.ts';
 import type { Platform, Socket, SocketHandlers } from './platform.ts';
 import type { ServerUrls } from './server-url.ts';
 import { SseStream } from './sse-stream.ts';
+import { userOf } from './token.ts';
 
 /** What a request without an HTTP answer closes with, as a broken WebSocket does. */
 const BROKEN = 1006;
@@ -21,7 +23,8 @@ const BROKEN = 1006;
 /**
  * The native protocol over HTTP, for where WebSocket is blocked: behind the same interface as a WebSocket, so that
  * everything above knows no difference. Each subscription is one `GET /events`, each publication one
- * `POST /api/v1/events`, one after the other so that their order is kept. A browser that speaks HTTP/1.1 opens six
+ * `POST /api/v1/events`, one after the other so that their order is kept, each acknowledgement one
+ * `POST /api/v1/topics/{topic}/ack`. A browser that speaks HTTP/1.1 opens six
  * connections a server, and so five subscriptions at most; over HTTP/2 there is no such bound.
  */
 export class SseSocket implements Socket {
@@ -31,6 +34,7 @@ export class SseSocket implements Socket {
   readonly #streams = new Map<string, SseStream>();
   readonly #abort = new AbortController();
   #headers: Readonly<Record<string, string>> = {};
+  #userId = '';
   #closed = false;
   #publishing: Promise<void> = Promise.resolve();
 
@@ -49,6 +53,7 @@ export class SseSocket implements Socket {
     else if (message.type === 'unsubscribe') this.#unsubscribe(message.topic);
     else if (message.type === 'publish')
       this.#publishing = this.#publishing.then(() => this.#publish(message));
+    else if (message.type === 'ack') void this.#acknowledge(message);
     else if (message.type === 'ping') void this.#ping(message.id);
   }
 
@@ -78,7 +83,7 @@ export class SseSocket implements Socket {
     return {
       type: 'welcome',
       connectionId: '',
-      userId: '',
+      userId: this.#userId,
       entityId: '',
       roles: [],
       serverTime: new Date(this.#platform.now()).toISOString(),
@@ -91,6 +96,7 @@ export class SseSocket implements Socket {
   /** Requests from now on carry it; streams that are open keep the one they were opened with. */
   #authenticate({ token }: AuthMessage): void {
     this.#headers = { authorization: `Bearer ${token}` };
+    this.#userId = userOf(token);
   }
 
   #subscribe(request: SubscribeMessage): void {
@@ -135,6 +141,22 @@ export class SseSocket implements Socket {
       if (!(error instanceof MillraceError)) return this.close(BROKEN, String(error));
       if (isAboutToken(error)) return this.#refuse(error);
       this.#message(errorMessage(id, error, this.#now()));
+    }
+  }
+
+  async #acknowledge({ id, topic, offset, consumer }: AckMessage): Promise<void> {
+    const body = JSON.stringify({ offset, consumer });
+    const headers = { ...this.#headers, 'content-type': 'application/json' };
+    try {
+      // Not aborted by `close`, which it may come right before.
+      const init = { method: 'POST', headers, body, keepalive: true };
+      const response = await this.#platform.fetch(this.#urls.acknowledge(topic), init);
+      if (!response.ok) throw await readProblem(response);
+      await response.arrayBuffer();
+    } catch (error) {
+      if (!(error instanceof MillraceError)) return this.close(BROKEN, String(error));
+      if (isAboutToken(error)) return this.#refuse(error);
+      if (id !== undefined) this.#message(errorMessage(id, error, this.#now()));
     }
   }
 

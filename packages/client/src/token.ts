@@ -13,14 +13,25 @@ export async function readToken(source: TokenSource): Promise<string> {
 
 /** When a JWT expires, in milliseconds since the Unix epoch; `undefined` for other tokens. Nothing is verified. */
 export function expiryOf(token: string): number | undefined {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return undefined;
+  const { exp } = claimsOf(token);
+  return typeof exp === 'number' ? exp * 1000 : undefined;
+}
+
+/** The user that a JWT names ([AUTH-4]); empty for other tokens. Nothing is verified. */
+export function userOf(token: string): string {
+  const { sub, userId, user_id, id } = claimsOf(token);
+  return String(sub ?? userId ?? user_id ?? id ?? '');
+}
+
+function claimsOf(token: string): Record<string, unknown> {
   try {
-    const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
-    if (typeof claims !== 'object' || claims === null || !('exp' in claims)) return undefined;
-    return typeof claims.exp === 'number' ? claims.exp * 1000 : undefined;
+    const payload = token.split('.')[1] ?? '';
+    const bytes = atob(payload.replaceAll('-', '+').replaceAll('_', '/'));
+    const text = new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+    const claims: unknown = JSON.parse(text);
+    return typeof claims === 'object' && claims !== null ? { ...claims } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   Since,
   SubscribeMessage,
 } from '@millrace/protocol';
+import type { ConsumeOptions, Consumer, InboxOptions } from './consumer-types.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Platform } from './platform.ts';
 
@@ -256,6 +257,13 @@ export interface Client<Catalog extends object = AnyCatalog> {
    * ```
    */
   topic(topicOrPattern: string, options?: SubscribeOptions): Subscription<Catalog>;
+  /**
+   * Reads the user's own inbox with acknowledgements: what was sent to the user while no device was connected comes too,
+   * in order. See {@link Consumer}.
+   */
+  inbox(options?: InboxOptions): Consumer<Catalog>;
+  /** Reads any topic as {@link inbox} does, as a consumer of that name. Throws a `MillraceError` for what is no topic. */
+  consume(topic: string, options: ConsumeOptions): Consumer<Catalog>;
   /**
    * Appends one event and resolves when it is stored. Publications are sent in the order of the calls, and while
    * there is no connection they wait. Rejects with a `MillraceError`:

@@ -23,8 +23,18 @@ export interface Stored {
   readonly event: EventMessage;
 }
 
+interface FakeConsumer {
+  readonly topic: string;
+  readonly name: string;
+  acked: number;
+}
+
 interface Session {
   readonly socket: FakeSocket;
+  /** What it reads as a consumer, by topic. */
+  readonly consumers: Map<string, FakeConsumer>;
+  /** Up to which offset it was sent a topic that it reads as a consumer. */
+  readonly sent: Map<string, number>;
   /** Topics and patterns, each with its filter. */
   readonly topics: Map<string, CompiledFilter | undefined>;
   token: string | undefined;
@@ -88,6 +98,61 @@ export class FakeServer {
     return this.log.filter(({ event }) => event.topic === topic).map(({ event }) => event);
   }
 
+  /** Acknowledgements in the order in which they came. */
+  readonly acks: number[] = [];
+  /** Refuses the next acknowledgements with these codes, one after the other. */
+  readonly ackRefusals: CodeName[] = [];
+  readonly #consumers = new Map<string, FakeConsumer>();
+
+  /** How far a consumer has acknowledged. */
+  acked(topic: string, name: string): number {
+    return this.#consumer(topic, name).acked;
+  }
+
+  /** Sends again what sessions were sent and did not acknowledge. */
+  redeliver(attempt: number): void {
+    for (const { socket, consumers, sent } of this.sessions) {
+      for (const { topic, acked } of consumers.values()) {
+        const due = this.eventsOf(topic).filter(
+          ({ offset }) => offset > acked && offset <= (sent.get(topic) ?? 0),
+        );
+        for (const event of due) socket.push({ ...event, attempt });
+      }
+    }
+  }
+
+  /** The consumer moves on: another device acknowledged, or messages were given up. */
+  moveOn(topic: string, name: string, offset: number): void {
+    const consumer = this.#consumer(topic, name);
+    consumer.acked = Math.max(consumer.acked, offset);
+    for (const { socket, consumers } of this.sessions) {
+      if (consumers.get(topic) === consumer) {
+        socket.push({ type: 'acked', topic, consumer: name, offset: consumer.acked });
+      }
+    }
+  }
+
+  #consumer(topic: string, name: string): FakeConsumer {
+    const key = `${topic} ${name}`;
+    const consumer = this.#consumers.get(key) ?? { topic, name, acked: 0 };
+    this.#consumers.set(key, consumer);
+    return consumer;
+  }
+
+  #acknowledge(session: Session, message: Extract<ClientMessage, { type: 'ack' }>): void {
+    const { id, topic, offset, consumer: name } = message;
+    const consumer = session.consumers.get(topic);
+    const refusal = this.ackRefusals.shift();
+    if (refusal !== undefined) this.#refuse(session, id, refusal);
+    else if (consumer?.name !== name) this.#refuse(session, id, 'not-subscribed');
+    else if (offset > (session.sent.get(topic) ?? 0)) this.#refuse(session, id, 'ack-ahead');
+    else {
+      this.acks.push(offset);
+      consumer.acked = Math.max(consumer.acked, offset);
+      session.socket.push({ type: 'ok', id, result: { topic, consumer: name, acked: consumer.acked } });
+    }
+  }
+
   /** Retention removes a topic's events up to an offset. */
   trim(topic: string, upTo: number): void {
     this.#trimmed.set(topic, upTo);
@@ -102,7 +167,13 @@ export class FakeServer {
   }
 
   #accept(socket: FakeSocket): void {
-    const session: Session = { socket, topics: new Map(), token: undefined };
+    const session: Session = {
+      socket,
+      consumers: new Map(),
+      sent: new Map(),
+      topics: new Map(),
+      token: undefined,
+    };
     this.sessions.add(session);
     socket.accept({
       message: (text) => this.#receive(session, JSON.parse(text) as ClientMessage),
@@ -140,6 +211,8 @@ export class FakeServer {
         break;
       case 'unsubscribe':
         session.topics.delete(message.topic);
+        session.consumers.delete(message.topic);
+        session.sent.delete(message.topic);
         socket.push({
           type: 'unsubscribed',
           id: message.id,
@@ -150,6 +223,9 @@ export class FakeServer {
         break;
       case 'publish':
         this.#publish(session, message);
+        break;
+      case 'ack':
+        this.#acknowledge(session, message);
         break;
       case 'ping':
         socket.push({ type: 'pong', id: message.id, timestamp: this.#now() });
@@ -213,8 +289,9 @@ export class FakeServer {
     return result;
   }
 
-  #deliver({ topics, socket }: Session, event: EventMessage): void {
+  #deliver({ topics, socket, sent }: Session, event: EventMessage): void {
     const matching = [...topics].filter(([pattern]) => matchesPattern(pattern, event.topic));
+    if (topics.has(event.topic)) sent.set(event.topic, event.offset);
     if (matching.some(([, filter]) => passes(filter, event))) socket.push(event);
     else for (const [pattern] of matching) socket.push(this.#positionAt(pattern, event, this.cursor));
   }
@@ -226,15 +303,21 @@ export class FakeServer {
 
   #subscribe(
     session: Session,
-    { id, topic = '', since, filter, batch }: Extract<ClientMessage, { type: 'subscribe' }>,
+    { id, topic = '', since, filter, batch, consumer: name }: Extract<ClientMessage, { type: 'subscribe' }>,
   ): void {
     const refusal = this.refuseSubscribe.get(topic);
     if (refusal !== undefined) {
       this.#refuse(session, id, refusal);
       return;
     }
-    const replay = since === undefined ? [] : this.#after(topic, since);
     const { epoch, offset, sealed } = this.#head(topic);
+    const consumer = name === undefined ? undefined : this.#consumer(topic, name);
+    const begin = consumer === undefined ? since : { epoch, offset: consumer.acked };
+    const replay = begin === undefined ? [] : this.#after(topic, begin);
+    if (consumer !== undefined) {
+      session.consumers.set(topic, consumer);
+      session.sent.set(topic, offset);
+    }
     const compiled = filter === undefined ? undefined : compileFilter(parseFilter(filter));
     session.topics.set(topic, compiled);
     session.socket.push({
@@ -244,7 +327,7 @@ export class FakeServer {
       cursor: this.cursor,
       replayed: Array.isArray(replay) ? replay.length : 0,
       ...(hasWildcard(topic) ? {} : { position: `${epoch}:${offset}` }),
-      ...(since === undefined ? {} : { recovered: Array.isArray(replay) }),
+      ...(begin === undefined ? {} : { recovered: Array.isArray(replay) }),
       ...(Array.isArray(replay) ? {} : { reason: replay }),
       ...(sealed ? { sealed: true } : {}),
     });
