@@ -36,8 +36,6 @@ export interface EntityFeedOptions {
   readonly batcherOf: (subscription: Subscription) => Batcher | undefined;
   /** Whether what a slow session misses of a live subscription is nowhere read again. */
   readonly keeps: (subscription: Subscription) => boolean;
-  /** Counts deliveries: an event given to a session; and what compression saved of it, in bytes. */
-  readonly onDelivered: (deliveries: number) => void;
   /** Live events go out with the next flush; the first of them was stored then (ms since the Unix epoch). */
   readonly onDue: (storedMs: number) => void;
   /** Live delivery has come to what the subscription has not read. */
@@ -295,13 +293,11 @@ export class EntityFeed {
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveShared(chunk, dueMs);
     if (dueMs <= NEXT_FLUSH) this.#options.onDue(gathered.storedMs);
-    this.#options.onDelivered(members.length * chunk.events);
   }
 
   #giveBatched({ members }: Group, batcher: Batcher, event: StoredEvent): void {
     for (let m = 0; m < members.length; m++)
       (members[m] as (typeof members)[number]).giveBatched(event, batcher);
-    this.#options.onDelivered(members.length);
   }
 
   /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
@@ -373,7 +369,6 @@ export class EntityFeed {
         const kept = this.#options.keeps(subscription);
         const chunk = { bytes, events: 1, starts: [event], rank: rankOf(event.priority), kept };
         subscriber.giveShared(chunk, NEXT_FLUSH);
-        this.#options.onDelivered(1);
       }
       this.#options.onPromoted(subscription);
     }

@@ -67,9 +67,9 @@ export class FrameChain {
     return Buffer.concat(this.#chunks().flatMap(({ kept, bytes }) => (kept ? [bytes] : [])));
   }
 
-  /** How many events are in the chunks that are not kept. */
-  unkeptEvents(): number {
-    return this.#chunks().reduce((sum, { kept, events }) => (kept ? sum : sum + events), 0);
+  /** How many events are in these chunks. */
+  keptEvents(): number {
+    return this.#chunks().reduce((sum, { kept, events }) => (kept ? sum + events : sum), 0);
   }
 
   /** Of the chunks that are not kept: the first events of each topic, in the order they came. */

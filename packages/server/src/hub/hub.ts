@@ -80,17 +80,20 @@ export class Hub implements ReaderHost, SubscriberHost {
   readonly recent: RecentEvents;
   /** Plain counters: the hot path only counts. */
   readonly counters = {
+    /** Live events written to sessions. */
     deliveries: 0,
+    /** Events of the log written to sessions. */
     replayed: 0,
     lags: 0,
     recoveries: 0,
     failedRecoveries: 0,
+    /** Events that recoveries promised. */
+    recoveredEvents: 0,
     subscriptions: 0,
     /** Events that slow sessions were not given, by their policy. */
     dropped: 0,
     /** Sessions ended because they read too slowly. */
     slowEnded: 0,
-    bytesSent: 0,
     /** By compression, over all that was written. */
     savedBytes: 0,
   };
@@ -295,7 +298,11 @@ export class Hub implements ReaderHost, SubscriberHost {
     feed.unregister(subscription);
     const reader = new LogReader(subscription, source, feed, this, { lagging: true });
     subscription.state = { kind: 'reading', reader };
-    subscriber.tell({ type: 'lag', topic, behind: this.#behind(source, feed, unwritten.length) });
+    subscriber.tell({
+      type: 'lag',
+      topic,
+      behind: source.behind(feed) ?? Math.max(unwritten.length, 1),
+    });
     subscriber.park(reader);
   }
 
@@ -347,12 +354,6 @@ export class Hub implements ReaderHost, SubscriberHost {
     return new PatternSource(read.entity, read.patterns, laterCursor(read.cursor, written));
   }
 
-  #behind(source: LogSource, feed: EntityFeed, atLeast: number): number {
-    if (!(source instanceof TopicSource)) return Math.max(atLeast, 1);
-    const head = feed.position(source.topic);
-    return head?.epoch === source.position.epoch ? head.offset - source.position.offset : atLeast;
-  }
-
   #promoteIfReached(subscription: Subscription, read: LogSource): void {
     const { feed } = subscription.subscriber;
     const reached =
@@ -379,8 +380,8 @@ export class Hub implements ReaderHost, SubscriberHost {
 
     const known = start.kind === 'position' ? feed.knownSince(topic, start.position, start.id) : undefined;
     if (known !== undefined) {
-      this.#countRecovery(asked, true);
       const replayed = known.offset - source.position.offset;
+      this.#countRecovery(asked, true, replayed);
       const position = { epoch: known.epoch, offset: known.offset };
       onOpened({ position, cursor, recovered: true, replayed, sealed: known.sealed });
       this.turns.add(reader);
@@ -391,13 +392,14 @@ export class Hub implements ReaderHost, SubscriberHost {
     reader.register();
     const first = await this.#readFirst(feed.entity, topic, start);
     if (reader.ended) return;
-    this.#countRecovery(asked, first.ok);
+    const replayed = first.ok ? first.events.length + first.behind : 0;
+    this.#countRecovery(asked, first.ok, replayed);
     onOpened({
       position: first.head,
       cursor,
       ...(asked && { recovered: first.ok }),
       ...(!first.ok && { reason: first.reason }),
-      replayed: first.ok ? first.events.length + first.behind : 0,
+      replayed,
       sealed: first.sealed,
     });
     source.moveTo(first.ok ? first.position : first.head, first.seq);
@@ -432,16 +434,18 @@ export class Hub implements ReaderHost, SubscriberHost {
     subscription.state = { kind: 'reading', reader };
     const known = isCursor(from) ? feed.readPatterns(patterns, from, PAGE.maxBytes)?.page : undefined;
     if (known !== undefined && !known.more) {
-      this.#countRecovery(true, true);
-      onOpened({ cursor, recovered: true, replayed: known.entries.length, sealed: false });
+      const replayed = known.entries.length;
+      this.#countRecovery(true, true, replayed);
+      onOpened({ cursor, recovered: true, replayed, sealed: false });
       this.turns.add(reader);
       return;
     }
     const first = await reader.readFirst();
     if (reader.ended) return;
-    this.#countRecovery(true, first.ok);
+    const replayed = first.ok ? first.events.length + first.behind : 0;
+    this.#countRecovery(true, first.ok, replayed);
     if (first.ok) {
-      onOpened({ cursor, recovered: true, replayed: first.events.length + first.behind, sealed: false });
+      onOpened({ cursor, recovered: true, replayed, sealed: false });
       // The events of the first page must carry a place to resume from, wherever it was found to begin.
       reader.proceed(first, source.clockBeforePage());
       return;
@@ -459,8 +463,9 @@ export class Hub implements ReaderHost, SubscriberHost {
     });
   }
 
-  #countRecovery(asked: boolean, recovered: boolean): void {
+  #countRecovery(asked: boolean, recovered: boolean, replayed: number): void {
     if (!asked) return;
+    this.counters.recoveredEvents += replayed;
     if (recovered) this.counters.recoveries++;
     else this.counters.failedRecoveries++;
   }
@@ -537,9 +542,6 @@ export class Hub implements ReaderHost, SubscriberHost {
       flushWindowMs: (topic) => this.#options.deliveryOf(topic).flushWindowMs,
       batcherOf: (subscription) => this.#batcherOf(subscription),
       keeps,
-      onDelivered: (deliveries) => {
-        this.counters.deliveries += deliveries;
-      },
       onDue: (storedMs) => this.flusher.noteStored(storedMs),
       onPromoted: (subscription) => this.#promote(subscription),
       onHeld: (subscription, event) => this.#queue(subscription, event),

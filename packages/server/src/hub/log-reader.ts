@@ -45,6 +45,8 @@ export class LogReader {
   /** Live events since the reader registered; `undefined` while it is not registered. */
   #waiting: StoredEvent[] | undefined;
   #ended = false;
+  /** Events that followed the last page, at least. */
+  #behind = 1;
   /** When the client was told last how far it has come. */
   #toldMs: number;
 
@@ -62,6 +64,11 @@ export class LogReader {
     this.lagging = options.lagging;
     this.#waiting = undefined;
     this.#toldMs = host.now();
+  }
+
+  /** How many events it has yet to read: of a topic exactly, of patterns at least. */
+  get behind(): number {
+    return this.#source.behind(this.#feed) ?? this.#behind;
   }
 
   get source(): LogSource {
@@ -90,6 +97,7 @@ export class LogReader {
   /** Writes a page that was read, and goes on from there; `before` stands where the page begins. */
   proceed(page: LogPage & { ok: true }, before: MovingCursor): void {
     if (this.#ended) return;
+    this.#behind = page.behind;
     const { subscriber } = this.subscription;
     const frames: Frame[] = [];
     for (const event of page.events) {

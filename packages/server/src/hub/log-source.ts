@@ -36,6 +36,8 @@ export interface LogSource {
   ): Promise<{ readonly from?: number; readonly to?: number; readonly count?: number }>;
   /** Moves past events that were handed out by other means. */
   passed(events: readonly StoredEvent[]): void;
+  /** How many events live delivery, which stands at `feed`, has come further; `undefined` where that is not known. */
+  behind(feed: EntityFeed): number | undefined;
   /** This place as a client may name it, to read on from. */
   place(): { readonly position: string } | { readonly cursor: string };
   /** Whether the event lies at or before this place. */
@@ -107,6 +109,11 @@ export class TopicSource implements LogSource {
   passed(events: readonly StoredEvent[]): void {
     const last = events.at(-1);
     if (last !== undefined) this.#moveToEvent(last);
+  }
+
+  behind(feed: EntityFeed): number | undefined {
+    const head = feed.position(this.topic);
+    return head?.epoch === this.#position.epoch ? head.offset - this.#position.offset : undefined;
   }
 
   /** Of another life of the topic, the seq tells whether it came before or after. */
@@ -187,6 +194,11 @@ export class PatternSource implements LogSource {
 
   place(): { cursor: string } {
     return { cursor: formatCursor(this.cursor) };
+  }
+
+  /** Cursors count what others are to get as well. */
+  behind(): undefined {
+    return undefined;
   }
 
   passed(events: readonly StoredEvent[]): void {

@@ -15,7 +15,7 @@ export interface SubscriberHost {
   readonly flusher: Flusher;
   readonly emptyChain: FrameChain;
   readonly maxBytesInFlight: number;
-  readonly counters: { bytesSent: number; deliveries: number; savedBytes: number };
+  readonly counters: { deliveries: number; savedBytes: number };
   /**
    * It does not answer: what it follows is to be kept for it, by policy, from `unwritten` on (the first of each topic's events
    * that were to be written and were not).
@@ -89,6 +89,16 @@ export class Subscriber implements Flushable, Gathering {
     return this.subscriptions.some(
       ({ state }) => state.kind === 'held' || (state.kind === 'reading' && state.reader.lagging),
     );
+  }
+
+  /** Events that it has yet to get because it is slow, as far as is known. */
+  get behind(): number {
+    let events = 0;
+    for (const { state } of this.subscriptions) {
+      if (state.kind === 'held') events += state.queue.length;
+      else if (state.kind === 'reading' && state.reader.lagging) events += state.reader.behind;
+    }
+    return events;
   }
 
   find(name: string): Subscription | undefined {
@@ -208,7 +218,7 @@ export class Subscriber implements Flushable, Gathering {
   #flushAll(): void {
     const chain = this.#takeChain();
     this.#host.counters.savedBytes += chain.savedBytes;
-    this.#write(chain.bytes());
+    this.#write(chain.bytes(), chain.events);
   }
 
   #flushSlow(): void {
@@ -216,9 +226,7 @@ export class Subscriber implements Flushable, Gathering {
     const chain = this.#takeChain();
     this.#dueMs = NOT_DUE;
     const kept = chain.keptBytes();
-    if (kept.length > 0) this.#write(kept);
-    // They will be delivered later, from the log.
-    this.#host.counters.deliveries -= chain.unkeptEvents();
+    if (kept.length > 0) this.#write(kept, chain.keptEvents());
     this.#host.slowDown(this, chain.unkeptStarts());
   }
 
@@ -228,8 +236,8 @@ export class Subscriber implements Flushable, Gathering {
     return chain;
   }
 
-  #write(frames: Buffer): void {
-    this.#host.counters.bytesSent += frames.length;
+  #write(frames: Buffer, events: number): void {
+    this.#host.counters.deliveries += events;
     this.#sink.write(frames);
   }
 

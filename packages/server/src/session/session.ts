@@ -108,6 +108,11 @@ export class Session implements Timed {
     return all.filter(({ implicit }) => !implicit).map(({ name }) => name);
   }
 
+  /** Events that it has yet to get because it is slow, as far as is known. */
+  get behind(): number {
+    return this.#subscriber?.behind ?? 0;
+  }
+
   /** Whether one of its subscriptions selects the topic. */
   follows(topic: string): boolean {
     return this.#subscriber?.subscriptions.some(({ selection }) => selects(selection, topic)) ?? false;
