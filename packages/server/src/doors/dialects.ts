@@ -148,7 +148,7 @@ function sseMessage(message: ServerMessage): string | undefined {
       return `retry: ${SSE_RETRY_MS}\n${id}\n${gap}`;
     }
     case 'position':
-      return `id: ${message.cursor}\n\n`;
+      return `id: ${message.cursor ?? message.position}\n\n`;
     case 'dropped':
       return `event: gap\ndata: ${JSON.stringify({ reason: message.reason, topic: message.topic })}\n\n`;
     case 'closing':

@@ -5,11 +5,11 @@ import type { Identity } from '../auth/identity.ts';
 import { type Selection, selectionOf } from '../hub/selection.ts';
 import { Session } from '../session/session.ts';
 import type { SessionSocket } from '../session/session-socket.ts';
-import { parseSince } from '../session/since.ts';
 import { clientAddress } from './client-address.ts';
 import { sseDialect, sseFullDialect } from './dialects.ts';
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
 import { PROBLEM_TYPE, problemOfAny, retryHeader } from './problem.ts';
+import { readSubscriptionQuery } from './subscription-query.ts';
 import type { Traffic } from './traffic.ts';
 
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
@@ -104,10 +104,7 @@ export class SseDoor {
         );
       }
       const selection = readSelection(searchParams, identity, this.#doorway.sessions.limits.maxSubscriptions);
-      const lastEventId = request.headers['last-event-id'];
-      const since =
-        typeof lastEventId === 'string' && lastEventId !== '' ? lastEventId : searchParams.get('since');
-      const start = parseSince(since ?? undefined);
+      const { start, options } = readSubscriptionQuery(searchParams, lastEventIdOf(request));
       if (start.kind === 'position' && selection.kind === 'patterns') {
         throw new MillraceError(
           'bad-position',
@@ -132,7 +129,7 @@ export class SseDoor {
           decode: () => {
             throw new MillraceError('bad-protocol', 'nothing is read from an SSE client');
           },
-          opened: (opened) => opened.subscribe(selection, start, { announce: true }),
+          opened: (opened) => opened.subscribe(selection, start, { ...options, announce: true }),
         },
         sessions,
       );
@@ -220,4 +217,9 @@ function readSelection(query: URLSearchParams, identity: Identity, maxPatterns: 
   }
   const [only] = patterns;
   return patterns.length === 1 && only !== undefined ? selectionOf(only) : { kind: 'patterns', patterns };
+}
+
+function lastEventIdOf({ headers }: IncomingMessage): string | undefined {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' ? id : undefined;
 }

@@ -1,18 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import {
-  BEARER_SUBPROTOCOL_PREFIX,
-  findTopicProblem,
-  MillraceError,
-  type Since,
-  SUBPROTOCOLS,
-} from '@millrace/protocol';
+import { BEARER_SUBPROTOCOL_PREFIX, findTopicProblem, MillraceError, SUBPROTOCOLS } from '@millrace/protocol';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Identity } from '../auth/identity.ts';
 import { selectionOf } from '../hub/selection.ts';
 import { Session, type SessionOptions } from '../session/session.ts';
-import { parseSince } from '../session/since.ts';
 import { clientAddress } from './client-address.ts';
 import { offeredSubprotocols } from './credentials.ts';
 import { acceptDeflate, type DeflateAgreement } from './deflate-offer.ts';
@@ -27,6 +20,7 @@ import {
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
 import { MessageInflater } from './message-inflater.ts';
 import { problemOfAny } from './problem.ts';
+import { readSubscriptionQuery, type SubscriptionQuery } from './subscription-query.ts';
 import { refuseUpgrade } from './upgrade-refusal.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
 
@@ -43,7 +37,7 @@ interface Request {
   readonly topic: string | undefined;
   readonly dialect: FormatDialect;
   readonly protocol: string;
-  readonly since: Since | undefined;
+  readonly query: SubscriptionQuery | undefined;
 }
 
 /** Who comes, and since when. */
@@ -127,7 +121,7 @@ export class WebSocketDoor {
   #open(
     ws: SessionWebSocket,
     tcp: Socket,
-    { door, dialect, protocol, topic, since }: Request,
+    { door, dialect, protocol, topic, query }: Request,
     { identity, address, acceptedMs, deflate }: Arrival,
   ): void {
     const { sessions, connections, compression, maxMessageBytes, maxJsonDepth } = this.#doorway;
@@ -138,9 +132,10 @@ export class WebSocketDoor {
     if (deflate !== undefined) ws.inflateBy(new MessageInflater(maxMessageBytes));
     const socket = new WebSocketSocket(ws, tcp, address, this.#doorway);
     const opened =
-      topic === undefined
+      topic === undefined || query === undefined
         ? undefined
-        : (session: Session) => session.subscribe(selectionOf(topic), parseSince(since), { announce: false });
+        : (session: Session) =>
+            session.subscribe(selectionOf(topic), query.start, { ...query.options, announce: false });
     const session = new Session(
       {
         id: connections.nextId(),
@@ -181,20 +176,18 @@ function readRequest(url: URL, offered: readonly string[]): Request {
       `none of the subprotocols is known; use ${Object.values(SUBPROTOCOLS).join(' or ')}`,
     );
   }
-  const since = url.searchParams.get('since') ?? undefined;
   if (url.pathname === '/ws') {
     const dialect = protocol === SUBPROTOCOLS.msgpack ? msgpackDialect : jsonDialect;
-    return { door: 'websocket', topic: undefined, dialect, protocol, since: undefined };
+    return { door: 'websocket', topic: undefined, dialect, protocol, query: undefined };
   }
-  const bare = { door: 'bare', dialect: bareDialect, protocol, since } as const;
-  if (url.pathname === '/') return { ...bare, topic: undefined };
+  const bare = { door: 'bare', dialect: bareDialect, protocol } as const;
+  if (url.pathname === '/') return { ...bare, topic: undefined, query: undefined };
   const topic = url.pathname.slice('/ws/'.length).split('/').map(decodeSegmentOfPath).join('.');
   const problem = findTopicProblem(topic);
   if (problem !== undefined)
     throw new MillraceError('bad-topic', `the path's topic ${JSON.stringify(topic)} ${problem}`);
-  // An unreadable `since` refuses the upgrade, while it can still be answered.
-  parseSince(since);
-  return { ...bare, topic };
+  // What cannot be read refuses the upgrade, while it can still be answered.
+  return { ...bare, topic, query: readSubscriptionQuery(url.searchParams) };
 }
 
 function decodeSegmentOfPath(segment: string): string {

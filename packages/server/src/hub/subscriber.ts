@@ -139,7 +139,8 @@ export class Subscriber implements Flushable, Gathering {
   /** How far it has come, which must not overtake the events before it, nor survive them. */
   givePosition(chunk: Chunk): void {
     this.settleAll();
-    this.giveShared(chunk, NEXT_FLUSH);
+    // What waits for company goes on waiting.
+    this.giveShared(chunk, this.#dueMs === NOT_DUE ? NEXT_FLUSH : this.#dueMs);
   }
 
   tellPosition(message: ServerMessage & { type: 'position' }): void {

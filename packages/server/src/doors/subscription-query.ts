@@ -1,0 +1,67 @@
+import { MillraceError, parseFilter, type Since } from '@millrace/protocol';
+import type { Start } from '../hub/hub.ts';
+import { SLOW_POLICIES, type SlowPolicy } from '../hub/slow-queue.ts';
+import type { SubscriptionOptions } from '../hub/subscription.ts';
+import { parseSince } from '../session/since.ts';
+
+/** How many events `?last` without a number asks for. */
+export const DEFAULT_LAST = 100;
+
+/** What the query of a bare path or an event stream says of its subscription. */
+export interface SubscriptionQuery {
+  readonly start: Start;
+  readonly options: SubscriptionOptions;
+}
+
+/**
+ * Reads `since` (a position, a cursor or `earliest`), `last`, `time`, `filter` (JSON) and `slow` of a URL's query;
+ * `lastEventId` goes before all of them that say where to begin. Throws a `MillraceError`: `bad-position`, `bad-message`.
+ */
+export function readSubscriptionQuery(query: URLSearchParams, lastEventId?: string): SubscriptionQuery {
+  const filter = query.get('filter');
+  const slow = query.get('slow');
+  return {
+    start: parseSince(lastEventId === undefined || lastEventId === '' ? sinceOf(query) : lastEventId),
+    options: {
+      ...(filter !== null && { filter: parseFilter(parseJson(filter)) }),
+      ...(slow !== null && { slow: parseSlow(slow) }),
+    },
+  };
+}
+
+function sinceOf(query: URLSearchParams): Since | undefined {
+  const last = query.get('last');
+  const time = query.get('time');
+  const since = query.get('since');
+  if (last !== null) return { last: parseLast(last) };
+  if (time !== null) return { time };
+  return since ?? undefined;
+}
+
+function parseLast(text: string): number {
+  if (text === '') return DEFAULT_LAST;
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new MillraceError(
+    'bad-position',
+    `last: ${JSON.stringify(text.slice(0, 40))} is no number of events`,
+  );
+}
+
+function parseJson(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new MillraceError('bad-message', 'filter: the query is not JSON; percent-encode a JSON object');
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new MillraceError('bad-message', 'filter: a JSON object of conditions is expected');
+}
+
+function parseSlow(text: string): SlowPolicy {
+  const policy = SLOW_POLICIES.find((known) => known === text);
+  if (policy !== undefined) return policy;
+  throw new MillraceError('bad-message', `slow: must be one of ${SLOW_POLICIES.join(', ')}`);
+}
