@@ -610,7 +610,7 @@ function keeps(subscription: Subscription): boolean {
   return isDropping(subscription.slow) && !overlapsAnother(subscription);
 }
 
-/** Where subscriptions overlap, an event belongs to both: then nothing is dropped, and the log is read ([FLOW-8]). */
+/** Where subscriptions overlap, an event belongs to both: then nothing is dropped, and the log is read ([FLOW-7]). */
 function overlapsAnother(subscription: Subscription): boolean {
   const { subscriptions } = subscription.subscriber;
   if (subscriptions.length === 1) return false;
