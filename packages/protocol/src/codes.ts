@@ -131,7 +131,11 @@ export const CODES = {
     meaning: 'The acknowledged offset was not sent to this session.',
   },
   'storage-full': { http: 507, retryable: true, meaning: 'The disk is full: nothing was stored.' },
-  unavailable: { http: 503, retryable: true, meaning: 'The log cannot be reached: nothing was stored.' },
+  unavailable: {
+    http: 503,
+    retryable: true,
+    meaning: 'The log, or what checks tokens, cannot be reached: nothing was stored.',
+  },
   unknown: {
     http: 503,
     retryable: true,

@@ -1,8 +1,11 @@
 import { createPublicKey } from 'node:crypto';
+import type { AuthHookOptions } from './auth/auth-hook.ts';
 import type { AuthOptions } from './auth/authenticator.ts';
+import type { AuthenticateFunction } from './auth/custom-provider.ts';
 import { firstStartKey } from './auth/first-start-key.ts';
 import type { JwtKey, SigningKey } from './auth/jwt-keys.ts';
 import { type Config, ConfigError } from './config.ts';
+import { durationMs } from './duration.ts';
 
 /** The algorithm of tokens that a public key checks. */
 function publicKeyOf(publicKey: string, index: number): JwtKey {
@@ -28,6 +31,7 @@ export function usesFirstStartKey({ auth }: Config): boolean {
   return (
     auth.secret === undefined &&
     auth.jwksUrl === undefined &&
+    auth.hook === undefined &&
     (auth.publicKeys?.length ?? 0) === 0 &&
     (auth.apiKeys?.length ?? 0) === 0
   );
@@ -39,10 +43,24 @@ export async function signingKeyOf(config: Config): Promise<SigningKey | undefin
   return usesFirstStartKey(config) ? await firstStartKey(config.data.directory) : undefined;
 }
 
-/** Who may connect, as the configuration says. */
-export async function authOptionsOf(config: Config): Promise<Omit<AuthOptions, 'clock'>> {
+function hookOptionsOf({ hook }: Config['auth']): AuthHookOptions | undefined {
+  if (hook === undefined) return undefined;
+  const { url, timeout, cache, headers } = hook;
+  return {
+    url,
+    timeoutMs: timeout === undefined ? undefined : durationMs(timeout),
+    cacheMs: cache === undefined ? undefined : durationMs(cache),
+    headers,
+  };
+}
+
+/** Who may connect, as the configuration and the application say. With a function of the latter no key is made up. */
+export async function authOptionsOf(
+  config: Config,
+  custom?: AuthenticateFunction,
+): Promise<Omit<AuthOptions, 'clock'>> {
   const { auth } = config;
-  const secret = await signingKeyOf(config);
+  const secret = custom !== undefined && usesFirstStartKey(config) ? undefined : await signingKeyOf(config);
   const keys: JwtKey[] = (auth.publicKeys ?? []).map(publicKeyOf);
   if (secret?.alg === 'HS256') keys.unshift(secret);
   return {
@@ -52,5 +70,8 @@ export async function authOptionsOf(config: Config): Promise<Omit<AuthOptions, '
     audience: auth.audience,
     entityClaim: auth.entityClaim,
     apiKeys: auth.apiKeys,
+    maxTokenLifetimeMs: durationMs(auth.maxTokenLifetime),
+    custom,
+    hook: hookOptionsOf(auth),
   };
 }

@@ -151,6 +151,37 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     issuer: Type.Optional(text('The `iss` that every token must have.')),
     audience: Type.Optional(text('The `aud` that every token must have.')),
     entityClaim: Type.Optional(text('The claim that names the entity, such as `accountId`.')),
+    maxTokenLifetime: duration(
+      'Longest that a JWT may be valid, from its `iat` to its `exp`; one that lives longer is refused. Revocations are kept for so long.',
+      '30d',
+    ),
+    hook: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({
+            pattern: '^https?://',
+            description:
+              'Gets `POST {"token": …}`; answers 200 with claims `{sub, entity?, roles?, topics?, exp?}`, or 401 or 403.',
+          }),
+          timeout: Type.Optional(
+            duration('For one question; `2s` when missing. Then the client is asked to try again.'),
+          ),
+          cache: Type.Optional(
+            duration('How long an answer counts; `30s` when missing. A refusal counts 5 s at most.'),
+          ),
+          headers: Type.Optional(
+            Type.Record(Type.String(), Type.String(), {
+              description: 'Sent along, so that the backend knows who asks.',
+            }),
+          ),
+        },
+        {
+          ...strict,
+          secret: true,
+          description: 'The application’s backend, asked who bears a token that no key knows.',
+        },
+      ),
+    ),
     apiKeys: Type.Optional(Type.Array(ApiKey, { secret: true, description: 'API keys for backends.' })),
   }),
   limits: section('Bounds of the node, of a session and of a message.', {

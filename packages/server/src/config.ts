@@ -4,7 +4,7 @@ import { CONFIG_SECTIONS } from './config-options.ts';
 import type { Config, ConfigInput } from './config-schema.ts';
 import { envLayer, fileLayer, findConfigFile, flagLayer } from './config-sources.ts';
 import { type Duration, durationMs } from './duration.ts';
-import type { NamespacePolicy } from './policy.ts';
+import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
 
 export { ConfigError } from './config-layer.ts';
 export type { ApiKeyConfig, Config, ConfigInput, NamespaceConfig } from './config-schema.ts';
@@ -40,12 +40,16 @@ function merge(base: Config, layers: readonly ConfigInput[]): Config {
 }
 
 /** What no single option can say by itself. */
-function checkTogether({ tls, auth, limits }: Config): string[] {
+function checkTogether({ tls, auth, limits, namespaces }: Config): string[] {
   const problems: string[] = [];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
       `tls.${tls.cert === undefined ? 'cert' : 'key'} is missing: TLS needs the certificate and its key`,
     );
+  }
+  for (const name of RESERVED_NAMESPACES) {
+    if (namespaces[name] === undefined) continue;
+    problems.push(`namespaces.${name} is the server’s own: it follows auth.maxTokenLifetime`);
   }
   const ids = new Set<string>();
   for (const [i, apiKey] of (auth.apiKeys ?? []).entries()) {
@@ -112,15 +116,23 @@ function retentionOf(retention: {
   return maxAge === undefined ? bounds : { ...bounds, maxAgeMs: durationMs(maxAge) };
 }
 
+/** What is revoked is forgotten a day after the last token that it names has expired. */
+const FORGET_AFTER_MS = 86_400_000;
+
 /** The namespaces' policies, as `Policies` takes them. */
-export function namespacePolicies({ namespaces }: Config): Record<string, Partial<NamespacePolicy>> {
-  return Object.fromEntries(
-    Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
-      name,
-      {
-        ...rest,
-        ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
-      },
-    ]),
-  );
+export function namespacePolicies({ namespaces, auth }: Config): Record<string, Partial<NamespacePolicy>> {
+  const revocationsMs = durationMs(auth.maxTokenLifetime) + FORGET_AFTER_MS;
+  return {
+    revocations: { durability: 'durable', retention: { maxAgeMs: revocationsMs } },
+    'key-revocations': { durability: 'durable', retention: {} },
+    ...Object.fromEntries(
+      Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
+        name,
+        {
+          ...rest,
+          ...(retention === undefined ? {} : { retention: retentionOf(retention) }),
+        },
+      ]),
+    ),
+  };
 }

@@ -1,3 +1,4 @@
+export type { AuthenticateFunction, TokenRequest } from './auth/custom-provider.ts';
 export type * from './clock.ts';
 export * from './configuration.ts';
 export type * from './engine/engine.ts';

@@ -11,9 +11,12 @@ import type { Duplex } from 'node:stream';
 import { type EventInput, MillraceError, type PublishResult } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import { type Logger, pino } from 'pino';
+import { revokedToken } from './auth/auth-error.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
+import type { AuthenticateFunction } from './auth/custom-provider.ts';
 import { DEFAULT_ENTITY, isReservedEntity } from './auth/identity.ts';
 import { createOriginCheck, type OriginCheck } from './auth/origin-check.ts';
+import { RevocationList } from './auth/revocation-list.ts';
 import { authOptionsOf } from './auth-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, type ConfigInput, namespacePolicies, resolveConfig } from './config.ts';
@@ -38,7 +41,9 @@ import { Hub } from './hub/hub.ts';
 import { createEnforcement } from './limits-config.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
+import { TokenRevocations } from './services/token-revocations.ts';
 import { ClientCounters } from './session/client-counters.ts';
+import type { Connections } from './session/connections.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
@@ -51,6 +56,8 @@ export interface ServerOptions extends ConfigInput {
   readonly clock?: Clock;
   readonly turns?: Turns;
   readonly logger?: Logger;
+  /** The application's own way to check tokens, asked after the keys of the configuration. */
+  readonly authenticate?: AuthenticateFunction;
   /** Folder of the built dashboard, served at `/`. */
   readonly dashboardDirectory?: string;
 }
@@ -102,6 +109,8 @@ const IDLE_CHECK_MS = 20;
 const RETRY_AFTER_MS = 1000;
 /** Memory for recent events: some ten thousand of usual size, which a storm of resuming clients reads. */
 const RECENT_BYTES = 16 * 1024 * 1024;
+/** What may be revoked at a time: some 20 MB at most. */
+const REVOCATION_BOUNDS = { perEntity: 10_000, inAll: 100_000 } as const;
 const OWN_PATHS = ['/ws', '/events', '/api/v1', '/openapi.json', '/docs', '/livez', '/readyz', '/healthz'];
 
 /** Opens the log and makes a server that is ready to `listen` or `attach`. */
@@ -112,6 +121,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     clock = systemClock,
     turns = systemTurns,
     dashboardDirectory,
+    authenticate,
     ...input
   } = options;
   const { logger: givenLogger, ...configInput } = input;
@@ -123,7 +133,13 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     counters.failures++;
     logger.error({ err: error }, `failed while ${doing}`);
   };
-  const authenticator = createAuthenticator({ ...(await authOptionsOf(config)), clock });
+  const revoked = new RevocationList(REVOCATION_BOUNDS);
+  const authenticator = createAuthenticator({
+    ...(await authOptionsOf(config, authenticate)),
+    isRevoked: (identity) => revoked.covers(identity),
+    onError,
+    clock,
+  });
   const allowsOrigin = originCheckOf(config);
   // Last of what the configuration may make fail: an engine that was opened holds its data folder.
   const engine = givenEngine ?? (await openEngines(config, policies, { clock, turns, onError }));
@@ -153,6 +169,21 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     log: (fields, message) => logger.warn(fields, message),
   });
   const { connections, closing, bans, violations, rates, requestRates, arrivals } = enforcement;
+  const revocations = new TokenRevocations({
+    list: revoked,
+    engine,
+    publisher,
+    clock,
+    maxTokenLifetimeMs: durationMs(config.auth.maxTokenLifetime),
+    onRevoked: () => endRevoked(connections, authenticator),
+    onError,
+  });
+  try {
+    await revocations.start();
+  } catch (error) {
+    if (givenEngine === undefined) await engine.close();
+    throw error;
+  }
   const sessions: SessionHost = {
     hub,
     publisher,
@@ -177,6 +208,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     rates,
     violations,
     onIdentified: (identity) => {
+      // It may have been since the token was checked.
+      if (authenticator.isRevoked(identity)) throw revokedToken();
       const refusal = bans.refusalOfUser(identity.entityId, identity.userId);
       if (refusal !== undefined) throw refusal;
       connections.assertRoomFor(identity);
@@ -215,6 +248,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     doorway,
     engine,
     audit,
+    revocations,
     version: VERSION,
     maxBodyBytes: MAX_BODY_BYTES,
     operatorEntity: DEFAULT_ENTITY,
@@ -234,11 +268,20 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     authenticator,
     closing: async () => {
       hostMetrics?.close();
+      revocations.close();
       hub.close();
       wheel.close();
       if (givenEngine === undefined) await engine.close();
     },
   });
+}
+
+function endRevoked(connections: Connections, authenticator: Authenticator): void {
+  for (const session of connections.all()) {
+    if (session.identity !== undefined && authenticator.isRevoked(session.identity)) {
+      session.end('unauthorized', 'the token was revoked');
+    }
+  }
 }
 
 function originCheckOf({ server: { host, publicUrl }, cors }: Config): OriginCheck {

@@ -52,7 +52,14 @@ function identityOfKey(apiKey: ApiKey): Identity {
     if (wrong !== undefined) throw new Error(`the topic "${pattern}" of API key "${id}" ${wrong}`);
   }
   const permissions = new Permissions({ userId: id, roles, topics });
-  return { userId: id, entityId: entity, roles, expiresAt: Number.POSITIVE_INFINITY, permissions };
+  return {
+    userId: id,
+    entityId: entity,
+    roles,
+    expiresAt: Number.POSITIVE_INFINITY,
+    permissions,
+    credential: { kind: 'key', keyId: id },
+  };
 }
 
 /** The API keys of one server. Throws an `Error` for one that is malformed or too short. */

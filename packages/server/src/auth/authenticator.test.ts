@@ -321,7 +321,7 @@ describe('configuration', () => {
   const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey;
 
   test.for<[name: string, options: Partial<AuthOptions>, problem: string]>([
-    ['no key at all', {}, 'no key can check tokens'],
+    ['no key at all', {}, 'nothing can check tokens'],
     ['a short secret', { keys: [{ alg: 'HS256', secret: 'x'.repeat(31) }] }, 'less than 32 bytes'],
     ['a key that is not PEM', { keys: [{ alg: 'RS256', publicKey: 'hunter2' }] }, 'not a PEM key'],
     ['a short RSA key', { keys: [{ alg: 'RS256', publicKey: pem(weakRsa) }] }, 'not fit for RS256'],

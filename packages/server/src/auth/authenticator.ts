@@ -1,150 +1,122 @@
-import { MillraceError } from '@millrace/protocol';
-import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Clock } from '../clock.ts';
 import { type ApiKey, ApiKeys, sha256 } from './api-keys.ts';
-import { type Identity, identityOf } from './identity.ts';
+import { expiredToken, revokedToken, unauthorized } from './auth-error.ts';
+import { AuthHook, type AuthHookOptions } from './auth-hook.ts';
 import {
-  createJwksKeys,
-  createStaticKeys,
-  JWKS_MAX_AGE_MS,
-  JWT_ALGORITHMS,
-  type JwksLocation,
-  type JwtAlgorithm,
-  type JwtKey,
-  type KeySource,
-  type TokenHeader,
-} from './jwt-keys.ts';
-import { TokenCache } from './token-cache.ts';
+  type AuthenticateFunction,
+  askFunction,
+  type ProviderParts,
+  type TokenRequest,
+} from './custom-provider.ts';
+import { type Claims, type Identity, identityOf, readTime } from './identity.ts';
+import { type JwtOptions, JwtVerifier } from './jwt-verifier.ts';
+import { fingerprintOf } from './token-fingerprint.ts';
 
 export interface Authenticator {
   /**
-   * Says who bears this token. Rejects with a `MillraceError`: `unauthorized`, `token-expired`, or `internal` when the
-   * key set cannot be fetched. No error carries the token or a claim's value.
+   * Says who bears this token. Rejects with a `MillraceError`: `unauthorized`, `token-expired`, `internal` when the key set
+   * cannot be fetched, `unavailable` when the application cannot be asked. No error carries the token or a claim's value.
    */
-  authenticate(token: string): Promise<Identity>;
+  authenticate(token: string, request?: TokenRequest): Promise<Identity>;
+  /** Whether what an identity was proved with has been revoked, perhaps since. */
+  isRevoked(identity: Identity): boolean;
 }
 
-/** At least one of `keys`, `jwks` and `apiKeys` must be given. */
-export interface AuthOptions {
-  readonly keys?: readonly JwtKey[] | undefined;
-  readonly jwks?: JwksLocation | undefined;
-  /** When given, a JWT's `iss` must be one of these. */
-  readonly issuer?: string | readonly string[] | undefined;
-  /** When given, a JWT's `aud` must have one of these. */
-  readonly audience?: string | readonly string[] | undefined;
-  /** Read as the entity before `entity`, `entityId` and `currentEntityId`. */
-  readonly entityClaim?: string | undefined;
+/** At least one of `keys`, `jwks`, `apiKeys`, `custom` and `hook` must be given. */
+export interface AuthOptions extends Omit<JwtOptions, 'clock' | 'maxTokenLifetimeMs'> {
+  /** 30 days when missing. */
+  readonly maxTokenLifetimeMs?: number | undefined;
   readonly apiKeys?: readonly ApiKey[] | undefined;
-  /** How far ahead of this server's clock the issuer's may be: for `nbf`. A token's end is its end. */
-  readonly clockToleranceMs?: number | undefined;
-  /** Verified tokens that are kept, so that a client that comes back costs no signature check. */
-  readonly maxCachedTokens?: number | undefined;
+  readonly custom?: AuthenticateFunction | undefined;
+  readonly hook?: AuthHookOptions | undefined;
+  readonly isRevoked?: ((identity: Identity) => boolean) | undefined;
+  readonly onError?: ((error: unknown, doing: string) => void) | undefined;
   readonly clock: Clock;
 }
 
 const MAX_TOKEN_LENGTH = 8192;
+const DEFAULT_MAX_TOKEN_LIFETIME_MS = 30 * 86_400_000;
 
-function unauthorized(problem: string): MillraceError {
-  return new MillraceError('unauthorized', `${problem}; ask for a token from its issuer`);
-}
+const NOWHERE: TokenRequest = { address: '', headers: {} };
 
-function expired(): MillraceError {
-  return new MillraceError('token-expired', 'the token has expired; come back with a fresh one');
-}
-
-function isAlgorithm(alg: unknown): alg is JwtAlgorithm {
-  return (JWT_ALGORITHMS as readonly unknown[]).includes(alg);
-}
-
-function readHeader(token: string): TokenHeader {
-  let header: { alg?: unknown; kid?: unknown };
-  try {
-    header = decodeProtectedHeader(token);
-  } catch {
-    throw unauthorized('the token is neither a JWT nor a known API key');
-  }
-  const { alg, kid } = header;
-  if (!isAlgorithm(alg)) {
-    throw unauthorized(`the token is not signed with one of ${JWT_ALGORITHMS.join(', ')}`);
-  }
-  return { alg, kid: typeof kid === 'string' ? kid : undefined };
-}
-
-/** What `jose` found wrong, without its message and cause, which carry claims. */
-function explain(error: unknown): MillraceError {
-  if (error instanceof errors.JWTExpired) return expired();
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    const problem = error.reason === 'missing' ? 'is missing' : 'is not one that this server accepts';
-    return unauthorized(`the token's "${error.claim}" claim ${problem}`);
-  }
-  return unauthorized('the token is malformed');
-}
-
+/**
+ * Asks, in this order and until one knows the token: API keys, JWT keys, the application's function, its hook. A JWT
+ * that one of our keys has signed is judged here alone, so that what this server refuses nobody else lets in.
+ */
 class TokenAuthenticator implements Authenticator {
   readonly #clock: Clock;
   readonly #apiKeys: ApiKeys;
-  readonly #keySources: readonly KeySource[];
-  readonly #checks: JWTVerifyOptions;
+  readonly #jwt: JwtVerifier;
+  readonly #custom: AuthenticateFunction | undefined;
+  readonly #hook: AuthHook | undefined;
   readonly #entityClaim: string | undefined;
-  readonly #cache: TokenCache;
-  readonly #maxCachedMs: number;
+  readonly #isRevoked: (identity: Identity) => boolean;
+  readonly #providerParts: ProviderParts;
 
   constructor(options: AuthOptions) {
-    const { keys = [], jwks, apiKeys = [], issuer, audience, clockToleranceMs = 5_000 } = options;
-    if (keys.length === 0 && jwks === undefined && apiKeys.length === 0) {
-      throw new Error('no key can check tokens; configure auth.keys, auth.jwks or auth.apiKeys');
+    const { keys = [], jwks, apiKeys = [], custom, hook, clock } = options;
+    const hasProvider = custom !== undefined || hook !== undefined;
+    if (keys.length === 0 && jwks === undefined && apiKeys.length === 0 && !hasProvider) {
+      throw new Error('nothing can check tokens; configure auth.keys, auth.jwks, auth.apiKeys or auth.hook');
     }
-    this.#clock = options.clock;
-    this.#apiKeys = new ApiKeys(apiKeys);
-    this.#keySources = [createStaticKeys(keys), ...(jwks === undefined ? [] : [createJwksKeys(jwks)])];
-    this.#checks = {
-      requiredClaims: ['exp'],
-      clockTolerance: clockToleranceMs / 1000,
-      ...(issuer === undefined ? {} : { issuer: [issuer].flat() }),
-      ...(audience === undefined ? {} : { audience: [audience].flat() }),
-    };
+    this.#clock = clock;
     this.#entityClaim = options.entityClaim;
-    this.#cache = new TokenCache(options.maxCachedTokens ?? 10_000);
-    // A key that was taken out of a set must not live on in the cache; those of the configuration are there to stay.
-    this.#maxCachedMs = jwks === undefined ? Number.POSITIVE_INFINITY : JWKS_MAX_AGE_MS;
+    this.#isRevoked = options.isRevoked ?? (() => false);
+    this.#apiKeys = new ApiKeys(apiKeys);
+    this.#jwt = new JwtVerifier({
+      ...options,
+      maxTokenLifetimeMs: options.maxTokenLifetimeMs ?? DEFAULT_MAX_TOKEN_LIFETIME_MS,
+    });
+    this.#custom = custom;
+    this.#providerParts = {
+      clock,
+      read: (token, claims) => this.#identityOf(token, claims),
+      onError: options.onError ?? (() => {}),
+    };
+    this.#hook = hook === undefined ? undefined : new AuthHook(hook, this.#providerParts);
   }
 
-  async authenticate(token: string): Promise<Identity> {
+  async authenticate(token: string, request: TokenRequest = NOWHERE): Promise<Identity> {
     if (token === '' || token.length > MAX_TOKEN_LENGTH) {
       throw unauthorized(`the token is empty or longer than ${MAX_TOKEN_LENGTH} characters`);
     }
     const digest = sha256(token);
-    const bearer = this.#apiKeys.find(digest);
-    if (bearer !== undefined) return bearer;
-    const cacheKey = digest.toString('base64');
-    const known = this.#cache.get(cacheKey, this.#clock.now());
-    if (known !== undefined) return known;
-    const identity = await this.#readToken(token);
-    this.#cache.set(cacheKey, identity, Math.min(identity.expiresAt, this.#clock.now() + this.#maxCachedMs));
+    const identity =
+      this.#apiKeys.find(digest) ?? (await this.#ask(token, digest.toString('base64'), request));
+    if (this.#isRevoked(identity)) throw revokedToken();
     return identity;
   }
 
-  async #readToken(token: string): Promise<Identity> {
-    const claims = await this.#verify(token, readHeader(token));
-    // `exp` was required above, and checked to be a number.
-    const expiresAt = (claims.exp as number) * 1000;
-    if (expiresAt <= this.#clock.now()) throw expired();
-    return identityOf(claims, expiresAt, this.#entityClaim);
+  isRevoked(identity: Identity): boolean {
+    return this.#isRevoked(identity);
   }
 
-  /** Two keys may answer to one header while they are being rotated, so a wrong signature means: try the next. */
-  async #verify(token: string, header: TokenHeader): Promise<JWTPayload> {
-    const checks = { ...this.#checks, algorithms: [header.alg], currentDate: new Date(this.#clock.now()) };
-    for (const findKeys of this.#keySources) {
-      for (const key of await findKeys(header)) {
-        try {
-          return (await jwtVerify(token, key, checks)).payload;
-        } catch (error) {
-          if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw explain(error);
-        }
-      }
+  async #ask(token: string, digest: string, request: TokenRequest): Promise<Identity> {
+    const outcome = await this.#jwt.verify(token, digest);
+    if (outcome.identity !== undefined) return outcome.identity;
+    if (this.#custom !== undefined) {
+      const identity = await askFunction(this.#custom, token, request, this.#providerParts);
+      if (identity !== undefined) return identity;
     }
-    throw unauthorized('no key of this server has signed the token');
+    if (this.#hook !== undefined) return this.#hook.check(token, digest);
+    throw outcome.refusal;
+  }
+
+  /** Of what the application answered. Where that does not say when the token was issued, it counts as issued now. */
+  #identityOf(token: string, answer: unknown): Identity {
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
+      throw new TypeError('the application did not answer with claims {sub, …}');
+    }
+    const claims = answer as Claims;
+    const now = this.#clock.now();
+    const expiresAt = readTime(claims, 'exp') ?? Number.POSITIVE_INFINITY;
+    if (expiresAt <= now) throw expiredToken();
+    return identityOf(claims, {
+      fingerprint: fingerprintOf(token),
+      expiresAt,
+      issuedAt: readTime(claims, 'iat') ?? now,
+      entityClaim: this.#entityClaim,
+    });
   }
 }
 

@@ -6,13 +6,15 @@ type Claims = Record<string, unknown>;
 
 function problemOf(claims: Claims): string {
   try {
-    identityOf(claims, 0);
+    identityOf(claims, facts);
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'unauthorized') return error.message;
     throw error;
   }
   throw new Error('the claims were accepted');
 }
+
+const facts = { fingerprint: '', issuedAt: 0, expiresAt: 0 };
 
 describe('identityOf', () => {
   test.for<[claims: Claims, userId: string]>([
@@ -22,7 +24,7 @@ describe('identityOf', () => {
     [{ id: 0 }, '0'],
     [{ sub: null, id: 'zoë' }, 'zoë'],
   ])('[AUTH-4] reads the user of %j', ([claims, userId]) => {
-    expect(identityOf(claims, 0).userId).toBe(userId);
+    expect(identityOf(claims, facts).userId).toBe(userId);
   });
 
   test.for<[claims: Claims, entityId: string]>([
@@ -32,13 +34,15 @@ describe('identityOf', () => {
     [{ currentEntityId: 'acme' }, 'acme'],
     [{ accountId: 'elsewhere' }, 'default'],
   ])('[AUTH-4] reads the entity of %j', ([claims, entityId]) => {
-    expect(identityOf({ sub: 'alice', ...claims }, 0).entityId).toBe(entityId);
+    expect(identityOf({ sub: 'alice', ...claims }, facts).entityId).toBe(entityId);
   });
 
   test('[AUTH-4] a configured claim is read as the entity first', () => {
     const claims = { sub: 'alice', accountId: 9, entity: 'other' };
-    expect(identityOf(claims, 0, 'accountId').entityId).toBe('9');
-    expect(identityOf({ sub: 'alice', entity: 'acme' }, 0, 'accountId').entityId).toBe('acme');
+    expect(identityOf(claims, { ...facts, entityClaim: 'accountId' }).entityId).toBe('9');
+    expect(
+      identityOf({ sub: 'alice', entity: 'acme' }, { ...facts, entityClaim: 'accountId' }).entityId,
+    ).toBe('acme');
   });
 
   test.for<[claims: Claims, problem: string]>([
@@ -69,12 +73,12 @@ describe('identityOf', () => {
     ['Admin', ['observer']],
     [{ admin: true }, ['observer']],
   ])('[AUTH-6] the claim roles %j means %j', ([roles, expected]) => {
-    expect(identityOf({ sub: 'alice', roles }, 0).roles).toEqual(expected);
+    expect(identityOf({ sub: 'alice', roles }, facts).roles).toEqual(expected);
   });
 
   test('[AUTH-6] reads the claim topics', () => {
     const topics = { subscribe: ['task.*'], publish: ['chat.1'] };
-    const { permissions } = identityOf({ sub: 'alice', roles: ['member'], topics }, 0);
+    const { permissions } = identityOf({ sub: 'alice', roles: ['member'], topics }, facts);
     expect(permissions.readable()).toEqual(['task.*']);
     expect(permissions.mayPublish('chat.1')).toBe(true);
     expect(permissions.mayPublish('chat.2')).toBe(false);

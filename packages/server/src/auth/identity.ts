@@ -8,15 +8,28 @@ import {
 } from '@millrace/protocol';
 import { Permissions, type TopicGrants } from './permissions.ts';
 
+/** What an identity was proved with, as far as a revocation can name it. */
+export type Credential =
+  | { readonly kind: 'key'; readonly keyId: string }
+  | {
+      readonly kind: 'token';
+      /** See `fingerprintOf`. */
+      readonly fingerprint: string;
+      readonly jti: string | undefined;
+      /** Milliseconds since the Unix epoch. */
+      readonly issuedAt: number;
+    };
+
 /** Who a session is and what it may do. */
 export interface Identity {
   readonly userId: string;
   readonly entityId: string;
   /** Never empty. */
   readonly roles: readonly Role[];
-  /** When the session must be over, in milliseconds since the epoch; `Infinity` for an API key. */
+  /** When the session must be over, in milliseconds since the epoch; `Infinity` when it says nothing of an end. */
   readonly expiresAt: number;
   readonly permissions: Permissions;
+  readonly credential: Credential;
 }
 
 export const DEFAULT_ENTITY = 'default';
@@ -35,7 +48,7 @@ const MAX_ID_SEGMENT_LENGTH = 200;
 const USER_CLAIMS = ['sub', 'userId', 'user_id', 'id'] as const;
 const ENTITY_CLAIMS = ['entity', 'entityId', 'currentEntityId'] as const;
 
-type Claims = Readonly<Record<string, unknown>>;
+export type Claims = Readonly<Record<string, unknown>>;
 
 function refuse(problem: string): never {
   throw new MillraceError('unauthorized', `the token's ${problem}; ask for a token from its issuer`);
@@ -90,11 +103,25 @@ function readTopics(claim: unknown): TopicGrants | undefined {
   return { subscribe: readPatterns(claims, 'subscribe'), publish: readPatterns(claims, 'publish') };
 }
 
-/**
- * Reads a verified token's claims. `entityClaim` is read before the names that are always read.
- * Throws a `MillraceError` (`unauthorized`) that names the claim, never its value.
- */
-export function identityOf(claims: Claims, expiresAt: number, entityClaim?: string): Identity {
+/** The time that a claim names, in ms since the Unix epoch. */
+export function readTime(claims: Claims, name: 'exp' | 'iat'): number | undefined {
+  const seconds = claims[name];
+  if (seconds === undefined) return undefined;
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) refuse(`"${name}" claim is not a number`);
+  return seconds * 1000;
+}
+
+export interface TokenFacts {
+  readonly fingerprint: string;
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** Read before the names that are always read. */
+  readonly entityClaim?: string | undefined;
+}
+
+/** Reads a verified token's claims. Throws a `MillraceError` (`unauthorized`) that names the claim, never its value. */
+export function identityOf(claims: Claims, facts: TokenFacts): Identity {
+  const { fingerprint, issuedAt, expiresAt, entityClaim } = facts;
   const userId = readId(claims, USER_CLAIMS);
   if (userId === undefined) refuse('"sub" claim is missing');
   const entityNames = entityClaim === undefined ? ENTITY_CLAIMS : [entityClaim, ...ENTITY_CLAIMS];
@@ -103,11 +130,13 @@ export function identityOf(claims: Claims, expiresAt: number, entityClaim?: stri
     refuse('entity begins with "$", which is reserved for the server itself');
   }
   const roles = readRoles(claims.roles);
+  const jti = typeof claims.jti === 'string' ? claims.jti : undefined;
   return {
     userId,
     entityId,
     roles,
     expiresAt,
     permissions: new Permissions({ userId, roles, topics: readTopics(claims.topics) }),
+    credential: { kind: 'token', fingerprint, jti, issuedAt },
   };
 }

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { identityOf } from './identity.ts';
 import { TokenCache } from './token-cache.ts';
 
-const alice = identityOf({ sub: 'alice' }, Number.POSITIVE_INFINITY);
+const alice = { userId: 'alice' };
 
 describe('TokenCache', () => {
   test('gives back what it was given until that time', () => {
-    const cache = new TokenCache(2);
+    const cache = new TokenCache<typeof alice>(2);
     cache.set('a', alice, 1000);
     expect(cache.get('a', 999)).toBe(alice);
     expect(cache.get('a', 1000)).toBeUndefined();
@@ -14,7 +13,7 @@ describe('TokenCache', () => {
   });
 
   test('forgets the least recently used', () => {
-    const cache = new TokenCache(2);
+    const cache = new TokenCache<typeof alice>(2);
     cache.set('a', alice, 1000);
     cache.set('b', alice, 1000);
     cache.get('a', 0);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BEARER_SUBPROTOCOL_PREFIX } from '@millrace/protocol';
+import type { TokenRequest } from '../auth/custom-provider.ts';
 
 /** The subprotocols that a client offers, in its order. */
 export function offeredSubprotocols(request: IncomingMessage): string[] {
@@ -11,6 +12,12 @@ export function offeredSubprotocols(request: IncomingMessage): string[] {
 export function readBearer(request: IncomingMessage): string | undefined {
   const { authorization } = request.headers;
   return authorization === undefined ? undefined : (/^Bearer +(\S+) *$/i.exec(authorization)?.[1] ?? '');
+}
+
+/** Where a request came from, for whoever checks its token: without what may hold one. */
+export function tokenRequestOf(request: IncomingMessage, address: string): TokenRequest {
+  const { authorization: _, cookie: __, 'sec-websocket-protocol': ___, ...headers } = request.headers;
+  return { address, headers };
 }
 
 /** The token of a request, from where [AUTH-1] says, the first found. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { MillraceError } from '@millrace/protocol';
 import type { Authenticator } from '../auth/authenticator.ts';
+import type { TokenRequest } from '../auth/custom-provider.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { OriginCheck } from '../auth/origin-check.ts';
 import type { Arrivals } from '../session/arrivals.ts';
@@ -9,7 +10,7 @@ import type { Connections } from '../session/connections.ts';
 import type { RequestRates } from '../session/request-rates.ts';
 import type { SessionHost } from '../session/session-host.ts';
 import type { Compression } from './compression.ts';
-import { readToken } from './credentials.ts';
+import { readToken, tokenRequestOf } from './credentials.ts';
 import type { Traffic } from './traffic.ts';
 
 /** How long a client may take to close its side, in ms. */
@@ -64,7 +65,7 @@ export async function admit(
     if (refusal !== undefined) throw refusal;
     return undefined;
   }
-  const identity = await identify(doorway, token, address);
+  const identity = await identify(doorway, token, tokenRequestOf(request, address));
   // Others came, or the server began to close, while the token was checked.
   assertOpen(doorway);
   connections.assertRoom(address);
@@ -74,14 +75,16 @@ export async function admit(
 
 /**
  * Who bears a token. A valid one opens also from an address that is banned: whoever shares it with an offender, behind
- * one router or proxy, is not to suffer. Rejects with a `MillraceError`: `abuse`, `unauthorized`, `token-expired`.
+ * one router or proxy, is not to suffer. Rejects with a `MillraceError`: `abuse`, `unauthorized`,
+ * `token-expired`, `unavailable`.
  */
 export async function identify(
   { authenticator, bans, sessions }: Doorway,
   token: string,
-  address: string,
+  from: TokenRequest,
 ): Promise<Identity> {
-  const identity = await authenticator.authenticate(token).catch((error: unknown) => {
+  const { address } = from;
+  const identity = await authenticator.authenticate(token, from).catch((error: unknown) => {
     if (error instanceof MillraceError && error.code === 'unauthorized')
       sessions.violations.byAddress('bad-token', address);
     throw bans.refusalOfAddress(address) ?? error;

@@ -33,7 +33,7 @@ export interface SessionHost {
   readonly maxEarlyBytes: number;
   readonly rates: RoleRates;
   readonly violations: Violations;
-  /** A session is about to become this user's. Throws a `MillraceError` when it may not: `overloaded`, `abuse`. */
+  /** A session is about to become this user's. Throws a `MillraceError` when it may not: `overloaded`, `abuse`, `unauthorized`. */
   onIdentified(identity: Identity): void;
   /** The session has ended, with this close number; its connection may not be gone yet. */
   onClosed(session: Session, code: number, identity: Identity | undefined): void;

@@ -437,7 +437,7 @@ export class Session implements Timed {
     const { authenticator } = this.#host;
     this.#verifying = true;
     try {
-      const identity = await authenticator.authenticate(token);
+      const identity = await authenticator.authenticate(token, { address: this.remoteAddress, headers: {} });
       if (this.#state.kind === 'authenticating') await this.open(identity);
       else if (this.#state.kind === 'open') this.#renew(identity, this.#state);
     } catch (error) {
@@ -445,6 +445,7 @@ export class Session implements Timed {
       if (known?.code === 'unauthorized') this.#host.violations.byAddress('bad-token', this.remoteAddress);
       if (this.#state.kind !== 'authenticating') this.#fail(id, error);
       else if (known?.code === 'token-expired') this.end('token-expired', known.message);
+      else if (known?.code === 'unavailable') this.end('unavailable', known.message);
       else if (known !== undefined && known.code !== 'internal') this.end('unauthorized', known.message);
       else {
         this.#host.onError(error, 'authenticating a session');
@@ -461,6 +462,9 @@ export class Session implements Timed {
         'forbidden',
         'the fresh token is of another user or entity; open another connection',
       );
+    }
+    if (this.#host.authenticator.isRevoked(identity)) {
+      throw new MillraceError('unauthorized', 'the fresh token was revoked');
     }
     this.#become(identity, state.subscriber);
     this.#welcome(identity, state.subscriber);

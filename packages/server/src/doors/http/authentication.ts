@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Identity } from '../../auth/identity.ts';
 import type { Actor } from '../../services/audit.ts';
 import { clientAddress } from '../client-address.ts';
-import { readBearer } from '../credentials.ts';
+import { readBearer, tokenRequestOf } from '../credentials.ts';
 import { assertOpen, type Doorway, identify } from '../doorway.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { checkOrigin } from './response-headers.ts';
@@ -19,14 +19,17 @@ export interface Guard {
  */
 export function createGuard(router: HttpRouter, { doorway }: HttpContext): Guard {
   router.decorateRequest('identity', null);
+  router.decorateRequest('address', '');
   return {
     onRequest: async (request) => {
-      request.setDecorator<Identity>('identity', await authenticate(doorway, request));
+      const address = clientAddress(request.raw, doorway.trustedProxies);
+      request.setDecorator<string>('address', address);
+      request.setDecorator<Identity>('identity', await authenticate(doorway, request, address));
     },
   };
 }
 
-async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<Identity> {
+async function authenticate(doorway: Doorway, request: FastifyRequest, address: string): Promise<Identity> {
   assertOpen(doorway);
   checkOrigin(doorway.allowsOrigin, request.headers.origin, request.headers.host);
   const { token: fromQuery } = request.query as { readonly token?: string };
@@ -37,7 +40,7 @@ async function authenticate(doorway: Doorway, request: FastifyRequest): Promise<
       'send a token: the header "Authorization: Bearer <token>", or ?token=',
     );
   }
-  const identity = await identify(doorway, token, clientAddress(request.raw, doorway.trustedProxies));
+  const identity = await identify(doorway, token, tokenRequestOf(request.raw, address));
   doorway.requestRates.take(identity);
   return identity;
 }
@@ -51,7 +54,7 @@ export function identityOf(request: FastifyRequest): Identity {
 
 /** Who sent the request, as the audit has it. */
 export function actorOf(request: FastifyRequest): Actor {
-  return { identity: identityOf(request), address: request.ip };
+  return { identity: identityOf(request), address: request.getDecorator<string>('address') };
 }
 
 /** Who sent the request, when that is an administrator. Throws a `MillraceError` (`forbidden`) otherwise. */

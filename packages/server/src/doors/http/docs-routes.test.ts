@@ -65,6 +65,7 @@ describe('the OpenAPI document', () => {
       'GET /livez',
       'GET /readyz',
       'POST /api/v1/events',
+      'POST /api/v1/tokens/revoke',
       'POST /api/v1/ws/broadcast',
       'POST /api/v1/ws/send-to-channel/{channel}',
       'POST /api/v1/ws/send-to-session/{session_id}',

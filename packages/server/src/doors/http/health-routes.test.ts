@@ -6,6 +6,7 @@ import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
+import type { TokenRevocations } from '../../services/token-revocations.ts';
 import { ClientCounters } from '../../session/client-counters.ts';
 import type { Doorway } from '../doorway.ts';
 import { createHttpApi } from './http-api.ts';
@@ -24,6 +25,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
     doorway: doorway as unknown as Doorway,
     engine: { cursor: async () => ({}) } as unknown as Engine,
     audit: {} as Audit,
+    revocations: {} as TokenRevocations,
     version: '1.2.3',
     maxBodyBytes: 1024,
     operatorEntity: 'default',

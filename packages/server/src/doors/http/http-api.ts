@@ -20,6 +20,7 @@ import { answerOrigins, setCommonHeaders } from './response-headers.ts';
 import { addSendRoutes } from './send-routes.ts';
 import { compileRequestCheck } from './shape-check.ts';
 import { addStatsRoutes } from './stats-routes.ts';
+import { addTokenRoutes } from './token-routes.ts';
 import { addTopicRoutes } from './topic-routes.ts';
 
 /** Longer than any topic, so that one that is too long is refused as such, whatever its encoding. */
@@ -59,6 +60,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addSendRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
   addBanRoutes(router, guard, context);
+  addTokenRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
   addHealthRoutes(router, context);

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
+import type { TokenRevocations } from '../../services/token-revocations.ts';
 import type { Doorway } from '../doorway.ts';
 
 /** What the HTTP API is made of. Everything is shared with the other doors. */
@@ -11,6 +12,7 @@ export interface HttpContext {
   readonly engine: Engine;
   /** Every administrative action goes through it. */
   readonly audit: Audit;
+  readonly revocations: TokenRevocations;
   /** Of the server, for `/healthz` and the OpenAPI document. */
   readonly version: string;
   /** Largest request body, in bytes: room for a batch of events, each of which has its own bound. */
