@@ -202,8 +202,11 @@ export class Connection {
     else if (attempt.welcomed && message.type !== 'pong') this.#handlers.message(message);
   }
 
-  #complained(attempt: Attempt, { code, message, details }: Extract<ServerMessage, { type: 'error' }>): void {
-    const error = new MillraceError(code, message, details === undefined ? {} : { details });
+  #complained(
+    attempt: Attempt,
+    { code, message, retryable, details }: Extract<ServerMessage, { type: 'error' }>,
+  ): void {
+    const error = new MillraceError(code, message, { retryable, details });
     if (attempt.welcomed) this.#handlers.error(error);
     else attempt.refusal = error;
   }
@@ -248,6 +251,7 @@ export class Connection {
     const what = attempt.opened ? 'the connection was closed' : 'the connection could not be opened';
     const error = new MillraceError(code, `${what} (${close}${why === undefined ? '' : `: ${why}`})`, {
       details: { close },
+      retryable: shouldReconnect(close),
     });
     // A token that never changes will not become valid again.
     const hopeless = code === 'token-expired' && typeof this.#options.token === 'string';

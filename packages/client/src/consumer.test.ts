@@ -160,8 +160,7 @@ test('[ACK-5] what other devices acknowledge is told, and holds nothing back', a
 test('[ACK-4] an acknowledgement that is refused for now is sent again', async () => {
   const { platform, server, client } = startClient();
   server.append(INBOX, 1);
-  server.ackRefusals.push('unavailable', 'rate-limited');
-  void client.inbox().handle(() => {});
+  void client.inbox().handle(() => server.refusals.push({ code: 'unavailable' }, { code: 'rate-limited' }));
   await platform.flush();
   expect(server.acked(INBOX, 'inbox')).toBe(0);
   await platform.advance(5000);

@@ -251,9 +251,8 @@ export class Feed {
     const state = this.#state;
     if (this.#ack !== undefined && message.id === this.#ack.id) this.#ackRefused(this.#ack, message);
     if (state.name !== 'requested' || message.id !== state.id) return;
-    const { code, message: text, details } = message;
-    if (!message.retryable)
-      this.#fail(new MillraceError(code, `${this.topic}: ${text}`, details && { details }));
+    const { code, message: text, retryable, details } = message;
+    if (!retryable) this.#fail(new MillraceError(code, `${this.topic}: ${text}`, { retryable, details }));
     else this.#requestLater(state.wire, details?.retryAfterMs);
   }
 

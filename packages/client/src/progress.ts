@@ -157,7 +157,7 @@ export class Progress {
   dropped({ topic, from, to, count, reason }: DroppedMessage): Gap {
     const place = this.#places.get(topic);
     // What a slow reader was spared may come between events that it gets: those move it on.
-    if (reason === 'slow') return { topic, reason, from, to, count };
+    if (reason === 'slow' || reason === 'conflated') return { topic, reason, from, to, count };
     if (place !== undefined && to !== undefined && to > place.offset) {
       this.#remember(topic, { epoch: place.epoch, offset: to });
     }

@@ -140,7 +140,7 @@ export class PublishQueue {
   }
 
   #refused(entry: Entry, { code, message, retryable, details }: ErrorMessage): void {
-    const error = new MillraceError(code, `${entry.topic}: ${message}`, details && { details });
+    const error = new MillraceError(code, `${entry.topic}: ${message}`, { retryable, details });
     if (code !== 'rate-limited') entry.refusals += 1;
     if (!retryable || entry.refusals > MAX_REFUSALS) {
       this.#entries.delete(entry.id);

@@ -194,7 +194,7 @@ test('[HTTP-2] publications are posted one after the other, in order', async () 
 test('[HTTP-1] [PUB-3] a refused publication rejects with its code and details', async () => {
   const { client, http, settle } = await startSse();
   http.answer = (_, { method }) =>
-    method === 'POST' ? problem(409, 'conflict', { position: 'e1:4' }) : undefined;
+    method === 'POST' ? problem(409, 'conflict', false, { position: 'e1:4' }) : undefined;
   const outcome = expect(client.publish('t', 'x', 1)).rejects.toMatchObject({
     code: 'conflict',
     details: { position: 'e1:4' },

@@ -146,7 +146,7 @@ export interface SubscribeOptions {
   /**
    * What the server does when this client reads slower than events come: `catchup` sends all of them from the log,
    * later; `drop-oldest` and `conflate` (which keeps the newest of each `key`) leave events out and say so by a `gap`
-   * of reason `slow`; `disconnect` closes the connection. Default: what the topic's namespace is configured for.
+   * of reason `slow` or `conflated`; `disconnect` closes the connection. Default: what the topic's namespace is configured for.
    */
   readonly slow?: SlowPolicy | undefined;
   /**
@@ -164,8 +164,8 @@ export interface SubscribeOptions {
 export interface Gap {
   /** The subscription's topic or pattern; the topic itself where the server names one. */
   readonly topic: string;
-  /** `slow`: this reader was slower than the events, and its policy (`slow`) leaves events out. */
-  readonly reason: RecoveryFailure | CodeName | 'slow';
+  /** `slow` and `conflated`: this reader was slower than the events, and its policy (`slow`) leaves events out. */
+  readonly reason: RecoveryFailure | CodeName;
   /** The first and last offset left out, and how many events that is, where the server knows. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;

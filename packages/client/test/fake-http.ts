@@ -66,9 +66,9 @@ export class FakeHttp {
   }
 }
 
-export function problem(status: number, code: string, details: object = {}): Response {
+export function problem(status: number, code: string, retryable?: boolean, details: object = {}): Response {
   return Response.json(
-    { type: 'about:blank', status, code, detail: `refused: ${code}`, details },
+    { type: 'about:blank', status, code, detail: `refused: ${code}`, details, retryable },
     { status },
   );
 }

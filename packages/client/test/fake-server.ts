@@ -23,6 +23,13 @@ export interface Stored {
   readonly event: EventMessage;
 }
 
+export interface Refusal {
+  readonly code: CodeName;
+  /** Default: as the table says. */
+  readonly retryable?: boolean;
+  readonly details?: Record<string, unknown>;
+}
+
 interface FakeConsumer {
   readonly topic: string;
   readonly name: string;
@@ -50,8 +57,8 @@ export class FakeServer {
   limits: Limits = DEFAULT_LIMITS;
   roles: readonly string[] = ['publisher'];
   needsToken = false;
-  /** Refuses the next publications with these codes, one after the other. */
-  readonly refusals: { code: CodeName; details?: Record<string, unknown> }[] = [];
+  /** Refuses the next publications, subscriptions and acknowledgements, one after the other. */
+  readonly refusals: Refusal[] = [];
   /** Stores publications but keeps the answer. */
   mute = false;
   readonly refuseSubscribe = new Map<string, CodeName>();
@@ -100,8 +107,6 @@ export class FakeServer {
 
   /** Acknowledgements in the order in which they came. */
   readonly acks: number[] = [];
-  /** Refuses the next acknowledgements with these codes, one after the other. */
-  readonly ackRefusals: CodeName[] = [];
   readonly #consumers = new Map<string, FakeConsumer>();
 
   /** How far a consumer has acknowledged. */
@@ -142,10 +147,9 @@ export class FakeServer {
   #acknowledge(session: Session, message: Extract<ClientMessage, { type: 'ack' }>): void {
     const { id, topic, offset, consumer: name } = message;
     const consumer = session.consumers.get(topic);
-    const refusal = this.ackRefusals.shift();
-    if (refusal !== undefined) this.#refuse(session, id, refusal);
-    else if (consumer?.name !== name) this.#refuse(session, id, 'not-subscribed');
-    else if (offset > (session.sent.get(topic) ?? 0)) this.#refuse(session, id, 'ack-ahead');
+    if (this.#refusesNext(session, id)) return;
+    if (consumer?.name !== name) this.#refuse(session, id, { code: 'not-subscribed' });
+    else if (offset > (session.sent.get(topic) ?? 0)) this.#refuse(session, id, { code: 'ack-ahead' });
     else {
       this.acks.push(offset);
       consumer.acked = Math.max(consumer.acked, offset);
@@ -231,29 +235,30 @@ export class FakeServer {
         socket.push({ type: 'pong', id: message.id, timestamp: this.#now() });
         break;
       default:
-        this.#refuse(session, message.id, 'not-supported');
+        this.#refuse(session, message.id, { code: 'not-supported' });
     }
   }
 
-  #refuse({ socket }: Session, id: unknown, code: CodeName, details?: Record<string, unknown>): void {
-    const { retryable } = new MillraceError(code, code);
+  #refusesNext(session: Session, id: unknown): boolean {
+    const refusal = this.refusals.shift();
+    if (refusal !== undefined) this.#refuse(session, id, refusal);
+    return refusal !== undefined;
+  }
+
+  #refuse({ socket }: Session, id: unknown, { code, retryable, details }: Refusal): void {
     socket.push({
       type: 'error',
       id,
       code,
       message: `refused: ${code}`,
-      retryable,
+      retryable: retryable ?? new MillraceError(code, code).retryable,
       timestamp: this.#now(),
       details,
     });
   }
 
   #publish(session: Session, message: PublishMessage): void {
-    const refusal = this.refusals.shift();
-    if (refusal !== undefined) {
-      this.#refuse(session, message.id, refusal.code, refusal.details);
-      return;
-    }
+    if (this.#refusesNext(session, message.id)) return;
     const result = this.#append(message);
     if (!this.mute) session.socket.push({ type: 'ok', id: message.id, result });
   }
@@ -305,11 +310,9 @@ export class FakeServer {
     session: Session,
     { id, topic = '', since, filter, batch, consumer: name }: Extract<ClientMessage, { type: 'subscribe' }>,
   ): void {
-    const refusal = this.refuseSubscribe.get(topic);
-    if (refusal !== undefined) {
-      this.#refuse(session, id, refusal);
-      return;
-    }
+    const code = this.refuseSubscribe.get(topic);
+    if (code !== undefined) this.#refuse(session, id, { code });
+    if (code !== undefined || this.#refusesNext(session, id)) return;
     const { epoch, offset, sealed } = this.#head(topic);
     const consumer = name === undefined ? undefined : this.#consumer(topic, name);
     const begin = consumer === undefined ? since : { epoch, offset: consumer.acked };

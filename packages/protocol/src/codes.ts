@@ -202,18 +202,22 @@ export class MillraceError extends Error {
   override readonly name: string = 'MillraceError';
   readonly code: CodeName;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the same request, or a new connection, may succeed later without change. */
+  readonly retryable: boolean;
 
+  /** `retryable`: as the peer says, whose codes may be newer than this table. Default: as the table says. */
   constructor(
     code: CodeName,
     message: string,
-    options: { details?: Record<string, unknown>; cause?: unknown } = {},
+    options: {
+      details?: Record<string, unknown> | undefined;
+      cause?: unknown;
+      retryable?: boolean | undefined;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details;
-  }
-
-  get retryable(): boolean {
-    return CODE_TABLE[this.code].retryable;
+    this.retryable = options.retryable ?? CODE_TABLE[code]?.retryable ?? false;
   }
 }

@@ -97,8 +97,7 @@ export interface DroppedMessage {
   readonly to?: number;
   /** Missing where it cannot be known. */
   readonly count?: number;
-  /** `slow`: the session read slower than events came, and its policy is one that drops. */
-  readonly reason: CodeName | 'slow';
+  readonly reason: CodeName;
 }
 
 /** A consumer has moved on without this session: another one acknowledged, or the server gave a message up. */
