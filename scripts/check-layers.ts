@@ -34,9 +34,10 @@ const serverLayers: Record<
   auth: { values: [], types: [] },
   metrics: { values: [], types: [] },
   hub: { values: ['contract', 'metrics'], types: ['engine'] },
-  session: { values: ['hub', 'metrics'], types: ['contract', 'auth'] },
+  inbox: { values: ['hub'], types: ['contract'] },
+  session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
   services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
-  doors: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  doors: { values: ['services', 'session', 'inbox', 'hub', 'auth', 'metrics'], types: ['contract'] },
 };
 
 /** Which part a path relative to packages/server/src belongs to; the first match counts. */

@@ -24,7 +24,7 @@ export interface MillraceEvent<Data = unknown> {
   readonly key?: string;
   /** Missing means `normal`. */
   readonly priority?: Priority;
-  /** Which delivery of an acknowledged message this is, from 1. */
+  /** Which delivery of a message that was not acknowledged in time this is, from 2; missing otherwise. */
   readonly attempt?: number;
   /** This event closed its topic: no other follows. */
   readonly sealed?: true;

@@ -261,12 +261,25 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     ...strict,
     default: {},
     description:
-      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` 1 hour; `session` live, 100 events and 10 minutes; `audit` 365 days, 1,000,000 events.',
+      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` inboxes until acknowledged or `inbox.ttl`, what lies below them as the default; `session` live, 100 events and 10 minutes; `audit` 365 days, 1,000,000 events.',
   }),
   priorities: Type.Record(text('An event name.'), Type.Enum([...PRIORITIES]), {
     default: {},
     description:
       'Priorities of events by name, where the publisher names none. Built in: `task.failed` and `workflow.failed` high, `tool.output` low.',
+  }),
+  inbox: section('Messages that are delivered until they are acknowledged.', {
+    redelivery: Type.Array(duration('A time.'), {
+      minItems: 1,
+      maxItems: 16,
+      default: ['1m', '2m', '4m'],
+      description:
+        'How long after each delivery a message that was not acknowledged is delivered again. After the last one, and the same time once more, it becomes a dead letter.',
+    }),
+    ttl: duration(
+      'How long a message stays in an inbox; then, unless acknowledged, it becomes a dead letter.',
+      '60m',
+    ),
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

@@ -1,6 +1,7 @@
-import { namespaceOf, type Priority } from '@millrace/protocol';
+import { INBOX_NAMESPACE, namespaceOf, type Priority } from '@millrace/protocol';
 import type { EngineSlot, Retention } from './engine/engine.ts';
 import type { SlowPolicy } from './hub/slow-queue.ts';
+import { isInbox } from './inbox/consumer-key.ts';
 
 /** What a namespace (a topic's first segment) decides for its topics. */
 export interface NamespacePolicy {
@@ -48,7 +49,8 @@ export const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   bench: LIVE_POLICY,
   tool: { ...DEFAULT_POLICY, retention: { maxAgeMs: 7 * DAY_MS } },
   audit: { ...DEFAULT_POLICY, retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
-  user: { ...DEFAULT_POLICY, retention: { maxAgeMs: HOUR_MS } },
+  // What lies below inboxes, such as their dead letters. An inbox itself is trimmed by the service that knows what is alive in it.
+  user: DEFAULT_POLICY,
   // Only a session that reads slowly comes back to what it was sent.
   session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };
@@ -60,6 +62,7 @@ export const RESERVED_NAMESPACES = ['revocations', 'key-revocations'] as const;
 export class Policies {
   readonly #default: NamespacePolicy;
   readonly #namespaces: Map<string, NamespacePolicy>;
+  readonly #inbox: NamespacePolicy;
   readonly #priorities: ReadonlyMap<string, Priority>;
 
   constructor(
@@ -73,9 +76,11 @@ export class Policies {
       if (namespace === '*') continue;
       this.#namespaces.set(namespace, { ...(this.#namespaces.get(namespace) ?? this.#default), ...override });
     }
+    this.#inbox = { ...this.of(INBOX_NAMESPACE), retention: overrides[INBOX_NAMESPACE]?.retention ?? {} };
   }
 
   of(topic: string): NamespacePolicy {
+    if (isInbox(topic)) return this.#inbox;
     return this.#namespaces.get(namespaceOf(topic)) ?? this.#default;
   }
 

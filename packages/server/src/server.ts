@@ -38,6 +38,8 @@ import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
+import { InboxService } from './inbox/inbox-service.ts';
+import { deliveryRules } from './inbox-config.ts';
 import { createEnforcement } from './limits-config.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
@@ -162,6 +164,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
+  const inbox = new InboxService({ engine, hub, clock, rules: deliveryRules(config), onError });
   const wheel = new TimingWheel(clock);
   const enforcement = createEnforcement(config, {
     clock,
@@ -186,6 +189,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   }
   const sessions: SessionHost = {
     hub,
+    inbox,
     publisher,
     counters,
     authenticator,
@@ -269,6 +273,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     closing: async () => {
       hostMetrics?.close();
       revocations.close();
+      await inbox.close();
       hub.close();
       wheel.close();
       if (givenEngine === undefined) await engine.close();

@@ -9,7 +9,7 @@ import { readMsgpack } from './msgpack-reader.ts';
 
 /** What a dialect writes: the payloads of its messages. */
 export interface Format {
-  eventPayload(event: StoredEvent, at: CursorSource): Payload;
+  eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload;
   messagePayload(message: ServerMessage): Payload | undefined;
   batchPayload(events: readonly Payload[]): Payload | undefined;
 }
@@ -42,8 +42,8 @@ export class FormatDialect implements Dialect {
     this.frame = frame;
   }
 
-  encodeEvent(event: StoredEvent, at: CursorSource): Frame {
-    return this.frame(this.format.eventPayload(event, at));
+  encodeEvent(event: StoredEvent, at: CursorSource, attempt?: number): Frame {
+    return this.frame(this.format.eventPayload(event, at, attempt));
   }
 
   encodeMessage(message: ServerMessage): Frame | undefined {
@@ -51,8 +51,8 @@ export class FormatDialect implements Dialect {
     return payload === undefined ? undefined : this.frame(payload);
   }
 
-  eventPayload(event: StoredEvent, at: CursorSource): Payload {
-    return this.format.eventPayload(event, at);
+  eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload {
+    return this.format.eventPayload(event, at, attempt);
   }
 
   batchPayload(events: readonly Payload[]): Payload | undefined {
@@ -70,7 +70,7 @@ export const jsonDialect: FormatDialect = new FormatDialect({
   name: 'json',
   carriesCursor: false,
   format: {
-    eventPayload: (event) => eventJson(event),
+    eventPayload: (event, _at, attempt) => eventJson(event, attempt),
     messagePayload: (message) => JSON.stringify(message),
     batchPayload: (events) => `{"type":"batch","events":[${events.join(',')}]}`,
   },
@@ -99,7 +99,7 @@ export const msgpackDialect: FormatDialect = new FormatDialect({
   name: 'msgpack',
   carriesCursor: false,
   format: {
-    eventPayload: (event) => packr.pack(JSON.parse(eventJson(event))),
+    eventPayload: (event, _at, attempt) => packr.pack(JSON.parse(eventJson(event, attempt))),
     messagePayload: (message) => packr.pack(message),
     // Its event payloads are bytes: it made them.
     batchPayload: (events) => Buffer.concat([BATCH_HEAD, listHead(events.length), ...(events as Buffer[])]),
@@ -182,7 +182,7 @@ export const sseFullDialect: FormatDialect = new FormatDialect({
   name: 'sse-full',
   carriesCursor: true,
   format: {
-    eventPayload: (event, at) => sseEvent(event, at, eventJson(event)),
+    eventPayload: (event, at, attempt) => sseEvent(event, at, eventJson(event, attempt)),
     messagePayload: sseMessage,
     batchPayload: () => undefined,
   },

@@ -13,11 +13,12 @@ export function isoTime(ms: number): string {
 }
 
 /** The fields of an `event` message that need no escaping: topics, ids and epochs are of a safe alphabet. */
-export function eventJson(event: StoredEvent): string {
+export function eventJson(event: StoredEvent, attempt?: number): string {
   let json = `{"type":"event","topic":"${event.topic}","event":${JSON.stringify(event.event)},"id":"${event.id}","offset":${event.offset},"epoch":"${event.epoch}","timestamp":"${isoTime(event.timestamp)}","data":${event.data}`;
   if (event.source !== undefined) json += `,"source":${JSON.stringify(event.source)}`;
   if (event.key !== undefined) json += `,"key":${JSON.stringify(event.key)}`;
   if (event.priority !== 'normal') json += `,"priority":"${event.priority}"`;
+  if (attempt !== undefined) json += `,"attempt":${attempt}`;
   if (event.sealed) json += ',"sealed":true';
   return `${json}}`;
 }

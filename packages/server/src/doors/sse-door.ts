@@ -12,6 +12,7 @@ import { PROBLEM_TYPE, problemOfAny, retryHeader } from './problem.ts';
 import { readSubscriptionQuery } from './subscription-query.ts';
 import type { Traffic } from './traffic.ts';
 
+const NOTHING = Buffer.alloc(0);
 const HEARTBEAT = Buffer.from(': heartbeat\n\n');
 
 /**
@@ -48,6 +49,14 @@ class SseSocket implements SessionSocket {
     this.#traffic.bytesSent += HEARTBEAT.length;
     this.#tcp.write(HEARTBEAT, (error) => {
       if (!error) this.#onHeard();
+    });
+  }
+
+  /** That the kernel took everything is all that can be known. */
+  confirm(onConfirmed: () => void): void {
+    if (this.#tcp.destroyed) return;
+    this.#tcp.write(NOTHING, (error) => {
+      if (!error) onConfirmed();
     });
   }
 
@@ -104,7 +113,10 @@ export class SseDoor {
         );
       }
       const selection = readSelection(searchParams, identity, this.#doorway.sessions.limits.maxSubscriptions);
-      const { start, options } = readSubscriptionQuery(searchParams, lastEventIdOf(request));
+      const { start, options, consumer, asksForHistory } = readSubscriptionQuery(
+        searchParams,
+        lastEventIdOf(request),
+      );
       if (start.kind === 'position' && selection.kind === 'patterns') {
         throw new MillraceError(
           'bad-position',
@@ -112,10 +124,10 @@ export class SseDoor {
         );
       }
       if (response.destroyed) return;
-      const { dialect, protocol } =
-        searchParams.get('format') === 'full'
-          ? { dialect: sseFullDialect, protocol: 'sse.full' }
-          : { dialect: sseDialect, protocol: 'sse' };
+      const full = searchParams.get('format') === 'full';
+      const { dialect, protocol } = full
+        ? { dialect: sseFullDialect, protocol: 'sse.full' }
+        : { dialect: sseDialect, protocol: 'sse' };
       const tcp = this.#begin(request, response);
       const socket = new SseSocket(tcp, address, this.#doorway.traffic, () => session.heard());
       const { connections, sessions } = this.#doorway;
@@ -129,7 +141,14 @@ export class SseDoor {
           decode: () => {
             throw new MillraceError('bad-protocol', 'nothing is read from an SSE client');
           },
-          opened: (opened) => opened.subscribe(selection, start, { ...options, announce: true }),
+          opened: (opened) =>
+            opened.subscribe(selection, start, {
+              ...options,
+              announce: true,
+              consumer,
+              // A client of whole events acknowledges by HTTP.
+              confirmed: !full && !asksForHistory,
+            }),
         },
         sessions,
       );

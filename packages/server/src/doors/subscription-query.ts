@@ -1,4 +1,5 @@
 import { MillraceError, parseFilter, type Since } from '@millrace/protocol';
+import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Start } from '../hub/hub.ts';
 import { SLOW_POLICIES, type SlowPolicy } from '../hub/slow-queue.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
@@ -11,6 +12,10 @@ export const DEFAULT_LAST = 100;
 export interface SubscriptionQuery {
   readonly start: Start;
   readonly options: SubscriptionOptions;
+  /** It says where to begin, which a browser that reconnects by itself never does. */
+  readonly asksForHistory: boolean;
+  /** Reads the topic as this consumer. */
+  readonly consumer: string | undefined;
 }
 
 /**
@@ -20,13 +25,25 @@ export interface SubscriptionQuery {
 export function readSubscriptionQuery(query: URLSearchParams, lastEventId?: string): SubscriptionQuery {
   const filter = query.get('filter');
   const slow = query.get('slow');
+  const consumer = query.get('consumer') ?? undefined;
+  if (consumer !== undefined) checkConsumer(consumer, query);
   return {
+    asksForHistory: sinceOf(query) !== undefined,
+    consumer,
     start: parseSince(lastEventId === undefined || lastEventId === '' ? sinceOf(query) : lastEventId),
     options: {
       ...(filter !== null && { filter: parseFilter(parseJson(filter)) }),
       ...(slow !== null && { slow: parseSlow(slow) }),
     },
   };
+}
+
+function checkConsumer(consumer: string, query: URLSearchParams): void {
+  checkClientMessage({ type: 'subscribe', consumer });
+  // [ACK-2]
+  for (const option of ['filter', 'slow']) {
+    if (query.has(option)) throw new MillraceError('bad-message', `${option} does not go with a consumer`);
+  }
 }
 
 function sinceOf(query: URLSearchParams): Since | undefined {

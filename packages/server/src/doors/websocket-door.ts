@@ -135,7 +135,12 @@ export class WebSocketDoor {
       topic === undefined || query === undefined
         ? undefined
         : (session: Session) =>
-            session.subscribe(selectionOf(topic), query.start, { ...query.options, announce: false });
+            session.subscribe(selectionOf(topic), query.start, {
+              ...query.options,
+              announce: false,
+              consumer: query.consumer,
+              confirmed: !query.asksForHistory,
+            });
     const session = new Session(
       {
         id: connections.nextId(),

@@ -72,6 +72,8 @@ export class WebSocketSocket implements SessionSocket {
   #held = false;
   /** It is not read because it does not read. */
   #choked = false;
+  /** Who waits for a pong, by how much had been written. */
+  #confirming: { readonly written: number; readonly onConfirmed: () => void }[] | undefined = undefined;
   readonly #onTaken: (error?: Error | null) => void;
 
   constructor(
@@ -131,9 +133,22 @@ export class WebSocketSocket implements SessionSocket {
     return _state > 0 || _bufferedBytes > 0 || _fragmented > 0 ? this.#tcp.bytesRead : undefined;
   }
 
+  /** A ping says by its pong that everything before it was read. */
+  confirm(onConfirmed: () => void): void {
+    if (!this.#open) return;
+    if (this.#answered >= this.#written) {
+      onConfirmed();
+      return;
+    }
+    this.#confirming ??= [];
+    this.#confirming.push({ written: this.#written, onConfirmed });
+    if (this.#pinged < this.#written) this.ping();
+  }
+
   /** Nothing is written from now on. */
   stop(): void {
     this.#open = false;
+    this.#confirming = undefined;
   }
 
   pauseReading(): void {
@@ -172,7 +187,11 @@ export class WebSocketSocket implements SessionSocket {
     if (payload.length !== 8) return;
     const read = payload.readDoubleBE();
     // A client may send any pong: only one that it can have got counts, and never backwards.
-    if (read > this.#answered && read <= this.#pinged) this.#answered = read;
+    if (!(read > this.#answered && read <= this.#pinged)) return;
+    this.#answered = read;
+    while (this.#confirming !== undefined && (this.#confirming[0]?.written ?? Number.NaN) <= read) {
+      this.#confirming.shift()?.onConfirmed();
+    }
   }
 
   /**

@@ -68,7 +68,7 @@ async function withHub(
 const attach = (hub: Hub, dialect: Dialect, written: Buffer[]) =>
   hub.attach(ENTITY, {
     dialect,
-    sink: { write: (frames) => void written.push(frames), bytesInFlight: 0 },
+    sink: { write: (frames) => void written.push(frames), bytesInFlight: 0, confirm: () => {} },
     direct: [],
     end: () => {},
   });

@@ -42,10 +42,11 @@ export interface Dialect {
    * one topic and behind in another.
    */
   readonly carriesCursor: boolean;
-  encodeEvent(event: StoredEvent, at: CursorSource): Frame;
+  /** `attempt`: which delivery of an acknowledged message this is, where it is not the first; such bytes are one session's. */
+  encodeEvent(event: StoredEvent, at: CursorSource, attempt?: number): Frame;
   /** `undefined` where this dialect's clients are not told. */
   encodeMessage(message: ServerMessage): Frame | undefined;
-  eventPayload(event: StoredEvent, at: CursorSource): Payload;
+  eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload;
   /** Event payloads of this dialect as one `batch` message; `undefined` where its clients get no batches. */
   batchPayload(events: readonly Payload[]): Payload | undefined;
   /** The bytes to write for one payload. */

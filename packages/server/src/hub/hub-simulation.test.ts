@@ -233,6 +233,7 @@ class Client {
       get bytesInFlight() {
         return inFlight();
       },
+      confirm: () => {},
     };
     const end = (code: string) => void this.problems.push(`ended: ${code}`);
     const { dialect } = this;

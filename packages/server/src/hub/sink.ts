@@ -4,4 +4,6 @@ export interface Sink {
   write(frames: Buffer): void;
   /** Bytes written that the client has not yet answered for. */
   readonly bytesInFlight: number;
+  /** Calls back once the transport confirms that the client has what was written so far; never, when it ends first. */
+  confirm(onConfirmed: () => void): void;
 }

@@ -57,6 +57,8 @@ export class Subscriber implements Flushable, Gathering {
   #closed = false;
   /** Batches that are being gathered. */
   #batches: Map<Batcher, BatchChain> | undefined;
+  /** To be called when what was given is written. */
+  #asking: (() => void)[] | undefined;
   /** Readers that wait until the client has answered for what is in flight. */
   #parked: LogReader[] | undefined;
   /** Subscriptions whose events are kept until then. */
@@ -71,6 +73,7 @@ export class Subscriber implements Flushable, Gathering {
     this.#end = options.end;
     this.#chain = host.emptyChain;
     this.#batches = undefined;
+    this.#asking = undefined;
     this.#parked = undefined;
     this.#held = undefined;
   }
@@ -161,6 +164,21 @@ export class Subscriber implements Flushable, Gathering {
     for (const batcher of [...this.#batches.keys()]) this.settle(batcher);
   }
 
+  /**
+   * Calls `onWritten` once what was given so far is written, and what that answers with once the transport confirms
+   * that the client has it.
+   */
+  confirm(onWritten: () => () => void): void {
+    if (this.#closed) return;
+    const ask = (): void => this.#sink.confirm(onWritten());
+    if (this.#dueMs === NOT_DUE) {
+      ask();
+      return;
+    }
+    this.#asking ??= [];
+    this.#asking.push(ask);
+  }
+
   /** Whether a page of the log may be written now. */
   hasRoom(): boolean {
     return this.#sink.bytesInFlight + this.#chain.length < this.#host.maxBytesInFlight;
@@ -197,6 +215,7 @@ export class Subscriber implements Flushable, Gathering {
     }
     if (this.#chain.events > 0 && this.#sink.bytesInFlight >= this.#host.maxBytesInFlight) this.#flushSlow();
     else this.#flushAll();
+    if (this.#asking !== undefined) this.#ask(this.#asking);
     if (this.#parked !== undefined || this.#held !== undefined) this.relieved();
   }
 
@@ -211,6 +230,7 @@ export class Subscriber implements Flushable, Gathering {
   close(): void {
     this.#closed = true;
     this.#batches = undefined;
+    this.#asking = undefined;
     this.#parked = undefined;
     this.#held = undefined;
     this.#chain = this.#host.emptyChain;
@@ -235,6 +255,11 @@ export class Subscriber implements Flushable, Gathering {
     const chain = this.#chain;
     this.#chain = this.#host.emptyChain;
     return chain;
+  }
+
+  #ask(asking: readonly (() => void)[]): void {
+    this.#asking = undefined;
+    for (const ask of asking) ask();
   }
 
   #write(frames: Buffer, events: number): void {

@@ -144,14 +144,9 @@ describe('messages of the wrong shape', () => {
       { id: 1, code: 'unknown-method' },
     ],
     [
-      'a reserved ack',
+      'an ack that nothing was subscribed for',
       { type: 'ack', id: 1, topic: 'a', offset: 1, consumer: 'c' },
-      { code: 'not-supported' },
-    ],
-    [
-      'a reserved option',
-      { type: 'subscribe', id: 1, topic: 'a', consumer: 'c' },
-      { id: 1, code: 'not-supported' },
+      { id: 1, code: 'not-subscribed' },
     ],
     [
       'a reserved since',

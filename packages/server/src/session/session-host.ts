@@ -3,6 +3,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { InboxService } from '../inbox/inbox-service.ts';
 import type { ClientCounters } from './client-counters.ts';
 import type { Publisher } from './publisher.ts';
 import type { RoleRates } from './role-rates.ts';
@@ -22,6 +23,7 @@ export interface SessionTimes {
 /** What all sessions of a server share. */
 export interface SessionHost {
   readonly hub: Hub;
+  readonly inbox: InboxService;
   readonly publisher: Publisher;
   readonly counters: ClientCounters;
   readonly authenticator: Authenticator;

@@ -1,4 +1,5 @@
 import {
+  type AckMessage,
   type ClientMessage,
   CODE_TABLE,
   CODES,
@@ -15,10 +16,11 @@ import {
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Identity } from '../auth/identity.ts';
 import type { Dialect } from '../hub/dialect.ts';
-import type { Start } from '../hub/hub.ts';
+import type { Opened, Start } from '../hub/hub.ts';
 import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
+import { INBOX_CONSUMER } from '../inbox/consumer-key.ts';
 import { EarlyMessages } from './early-messages.ts';
 import { errorMessage } from './error-message.ts';
 import { type MessageRate, tooFast } from './message-rate.ts';
@@ -44,6 +46,20 @@ export interface SessionOptions {
   readonly acceptedMs?: number;
   /** Called once when the session is open: for doors whose URL says what the client wants. */
   readonly opened?: ((session: Session) => Promise<void>) | undefined;
+}
+
+/** What a subscription asks for beside what it selects and where it begins. */
+export interface SessionSubscriptionOptions extends SubscriptionOptions {
+  /** Whether the client is told `subscribed`. */
+  readonly announce: boolean;
+  readonly id?: MessageId;
+  /** Reads one topic as this consumer of the user. */
+  readonly consumer?: string | undefined;
+  /**
+   * The client cannot acknowledge: what its transport confirms counts as such, and the user's own inbox is read as its
+   * consumer although none is named.
+   */
+  readonly confirmed?: boolean;
 }
 
 type State =
@@ -261,7 +277,10 @@ export class Session implements Timed {
     const { identity } = this;
     const subscriber = this.#subscriber;
     this.#state = { kind: 'closed', code };
-    if (subscriber !== undefined) this.#host.hub.detach(subscriber);
+    if (subscriber !== undefined) {
+      this.#host.inbox.leaveAll(subscriber);
+      this.#host.hub.detach(subscriber);
+    }
     this.#host.onClosed(this, code, identity);
   }
 
@@ -277,11 +296,7 @@ export class Session implements Timed {
   }
 
   /** Subscribes to what the door has checked; `announce` says whether the client is told `subscribed`. */
-  async subscribe(
-    selection: Selection,
-    start: Start,
-    options: SubscriptionOptions & { announce: boolean; id?: MessageId },
-  ): Promise<void> {
+  async subscribe(selection: Selection, start: Start, options: SessionSubscriptionOptions): Promise<void> {
     if (this.#state.kind !== 'open') return;
     const { identity, subscriber } = this.#state;
     const patterns = selection.kind === 'topic' ? [selection.topic] : selection.patterns;
@@ -290,7 +305,7 @@ export class Session implements Timed {
       throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
     }
     this.#countResumed(start);
-    await this.#host.hub.subscribe(subscriber, selection, start, options, (opened) => {
+    const onOpened = (opened: Opened): void => {
       if (!options.announce) return;
       const { position, sealed, ...rest } = opened;
       subscriber.tell({
@@ -301,7 +316,15 @@ export class Session implements Timed {
         ...rest,
         ...(sealed && { sealed: true }),
       });
-    });
+    };
+    const { hub, inbox } = this.#host;
+    const consumer = consumerOf(selection, options, identity);
+    if (consumer === undefined) {
+      inbox.leave(subscriber, selectionName(selection));
+      await hub.subscribe(subscriber, selection, start, options, onOpened);
+      return;
+    }
+    await inbox.subscribe(subscriber, { ...options, ...consumer, owner: identity, resume: start }, onOpened);
   }
 
   onDue(now: number): number | undefined {
@@ -419,7 +442,8 @@ export class Session implements Timed {
       case 'call':
         throw new MillraceError('unknown-method', `there is no method "${message.method}"`);
       case 'ack':
-        throw new MillraceError('not-supported', 'this server offers no consumers');
+        this.#acknowledge(message);
+        break;
     }
   }
 
@@ -471,10 +495,16 @@ export class Session implements Timed {
   }
 
   async #subscribe(message: SubscribeMessage): Promise<void> {
-    const { topics, start, options } = readSubscribe(message);
+    const { topics, start, consumer, options } = readSubscribe(message);
+    const cannotAcknowledge = this.door === 'bare' && start.kind === 'now';
     for (const name of topics) {
       try {
-        await this.#subscribeOne(name, start, options, message.id);
+        await this.#subscribeOne(
+          name,
+          start,
+          { ...options, consumer, confirmed: cannotAcknowledge && consumer === undefined },
+          message.id,
+        );
       } catch (error) {
         // Each topic is answered by itself.
         this.#fail(message.id, error, { topic: name });
@@ -485,7 +515,7 @@ export class Session implements Timed {
   async #subscribeOne(
     name: string,
     start: Start,
-    options: SubscriptionOptions,
+    options: Omit<SessionSubscriptionOptions, 'announce' | 'id'>,
     id: MessageId | undefined,
   ): Promise<void> {
     if (this.#state.kind !== 'open') return;
@@ -513,6 +543,7 @@ export class Session implements Timed {
   #unsubscribe(topic: string, id: MessageId | undefined): void {
     const subscriber = this.#subscriber;
     if (subscriber === undefined) return;
+    this.#host.inbox.leave(subscriber, topic);
     // What was handed out before is written before the answer, and nothing after it.
     if (!this.#host.hub.unsubscribe(subscriber, topic)) {
       throw new MillraceError('not-subscribed', `there is no subscription to ${JSON.stringify(topic)}`);
@@ -525,6 +556,17 @@ export class Session implements Timed {
       code,
       reason: 'as asked',
     });
+  }
+
+  #acknowledge({ id, topic, consumer, offset }: AckMessage): void {
+    const subscriber = this.#subscriber;
+    if (subscriber === undefined) return;
+    this.#host.inbox.acknowledge(subscriber, topic, consumer, offset).then(
+      (acked) => {
+        if (id !== undefined) subscriber.tell({ type: 'ok', id, result: { topic, consumer, acked } });
+      },
+      (error: unknown) => this.#fail(id, error),
+    );
   }
 
   #publish(message: PublishMessage): void {
@@ -588,6 +630,22 @@ class Reminder implements Timed {
 
 function closeNumber(code: CodeName): number {
   return CODE_TABLE[code].close ?? CODES.internal.close;
+}
+
+/** As which consumer a subscription reads which topic, where it does. Throws a `MillraceError` (`bad-topic`). */
+function consumerOf(
+  selection: Selection,
+  { consumer, confirmed, filter }: SessionSubscriptionOptions,
+  { userId }: Identity,
+): { readonly topic: string; readonly consumer: string } | undefined {
+  if (selection.kind === 'topic') {
+    const { topic } = selection;
+    if (consumer !== undefined) return { topic, consumer };
+    const ownInbox = confirmed === true && filter === undefined && topic === inboxOf(userId);
+    return ownInbox ? { topic, consumer: INBOX_CONSUMER } : undefined;
+  }
+  if (consumer === undefined) return undefined;
+  throw new MillraceError('bad-topic', 'a consumer reads one topic by its name, not a pattern');
 }
 
 /** The id to repeat in the answer, even when the message turns out to be wrong otherwise. */

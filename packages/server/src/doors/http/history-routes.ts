@@ -223,5 +223,5 @@ export function cannotRecover(reason: RecoveryFailure, head: Record<string, stri
 
 /** Events are written as they are at every other door; `data` stays the JSON text that it is stored as. */
 function pageJson(events: readonly StoredEvent[], rest: object): string {
-  return `{"events":[${events.map(eventJson).join(',')}],${JSON.stringify(rest).slice(1)}`;
+  return `{"events":[${events.map((event) => eventJson(event)).join(',')}],${JSON.stringify(rest).slice(1)}`;
 }
