@@ -126,6 +126,39 @@ describe('the bare door', () => {
     expect((await refusal('/ws/resume/a?since=nonsense', { entity })).problem.code).toBe('bad-position');
   });
 
+  const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
+  const starts: [string, number[]][] = [
+    ['last=3', numbers(118, 120)],
+    ['last', numbers(21, 120)],
+    ['last=', numbers(21, 120)],
+    ['time=2020-01-01T00:00:00Z', numbers(1, 120)],
+    ['time=2999-01-01T00:00:00Z', []],
+    ['last=4&filter={"event":["even","end"]}', [118, 120]],
+  ];
+  test.each(starts)('[BARE-3] ?%s says where it begins, and what comes', async (query, expected) => {
+    await Promise.all(numbers(1, 120).map((n) => publish('start.a', n % 2 === 0 ? 'even' : 'odd', n)));
+    const client = await connect(`/ws/start/a?${query}`);
+    await ready(client);
+    await publish('start.a', 'end', 0);
+    await client.next('end');
+    const events = client.messages.filter(({ type }) => type === 'odd' || type === 'even');
+    expect(events.map(({ data }) => data)).toEqual(expected);
+    client.close();
+  });
+
+  test.each([
+    ['last=0', 'bad-message'],
+    ['last=x', 'bad-message'],
+    ['last=1&since=earliest', 'bad-message'],
+    ['last=1&time=2026-01-01', 'bad-message'],
+    ['time=yesterday', 'bad-position'],
+    ['filter=x', 'bad-message'],
+    ['filter={"colour":1}', 'bad-message'],
+  ])('[BARE-3] ?%s refuses the upgrade', async (query, code) => {
+    const refused = await refusal(`/ws/start/a?${query}`, { entity });
+    expect([refused.status, refused.problem.code]).toEqual([400, code]);
+  });
+
   test('[BARE-3] `subscribe`, `unsubscribe`, `publish` and `ping` work and are answered', async () => {
     const client = await connect('/ws/own/a');
     client.send({ type: 'subscribe', id: 1, topic: 'other.*' });

@@ -110,6 +110,10 @@ describe('the event stream', () => {
     ['an unreadable since', '/events?topics=a&since=nonsense', 'ok', 400, 'bad-position'],
     ['a position for a pattern', '/events?topics=a.*&since=abc:1', 'ok', 400, 'bad-position'],
     ['a position for several topics', '/events?topics=a,b&since=abc:1', 'ok', 400, 'bad-position'],
+    ['an unreadable time', '/events?topics=a&time=yesterday', 'ok', 400, 'bad-position'],
+    ['an unreadable count', '/events?topics=a&last=0', 'ok', 400, 'bad-message'],
+    ['two beginnings', '/events?topics=a&last=1&since=earliest', 'ok', 400, 'bad-message'],
+    ['an unreadable filter', '/events?topics=a&filter=%5B%5D', 'ok', 400, 'bad-message'],
     ['a reserved since', '/events?topics=a&since=snapshot', 'ok', 501, 'not-supported'],
   ];
   test.each(refusals)(
@@ -120,6 +124,31 @@ describe('the event stream', () => {
       expect(await answerOf(path, headers)).toEqual([status, code, 'application/problem+json']);
     },
   );
+
+  test('[SSE-2] [REC-7] `last` and `time` begin a stream of any topics; an id from within resumes there', async () => {
+    const topics = ['a.one', 'host.live', 'b.x', 'a.one', 'host.live', 'b.x'];
+    for (const [n, topic] of topics.entries()) await publish(topic, n);
+    for (const [query, expected] of [
+      ['?topics=a.one,b.*,host.live&last=4', [2, 3, 5, 4]],
+      ['?topics=a.one,b.*,host.live&last', [0, 2, 3, 5, 1, 4]],
+      ['?topics=b.*&time=2020-01-01', [2, 5]],
+      ['?topics=a.one&last=1', [3]],
+      ['?topics=*&time=2999-01-01', []],
+      [`?topics=*&last=5&filter=${encodeURIComponent('{"topic":["b.x","host.live"]}')}`, [2, 5, 1, 4]],
+    ] as const) {
+      const client = await stream(query);
+      const events = await client.take(expected.length);
+      expect(dataOf(events)).toEqual(expected);
+      client.close();
+      // The beginning stays in the address when a browser comes back; where it has come to counts.
+      for (const [index, { id = '' }] of events.entries()) {
+        const again = await stream(query, { 'last-event-id': id });
+        expect(dataOf(await again.take(expected.length - index - 1))).toEqual(expected.slice(index + 1));
+        expect(again.events.some(({ event }) => event === 'gap')).toBe(false);
+        again.close();
+      }
+    }
+  });
 
   test('[SSE-2] `Last-Event-ID` resumes every topic and pattern, after each single event, exactly', async () => {
     const query = '?topics=a.one,b.*,host.live';

@@ -1,4 +1,4 @@
-import { MillraceError, parseFilter, type Since } from '@millrace/protocol';
+import { type Filter, MillraceError, parseFilter, type Since } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Start } from '../hub/hub.ts';
 import { SLOW_POLICIES, type SlowPolicy } from '../hub/slow-queue.ts';
@@ -32,7 +32,7 @@ export function readSubscriptionQuery(query: URLSearchParams, lastEventId?: stri
     consumer,
     start: parseSince(lastEventId === undefined || lastEventId === '' ? sinceOf(query) : lastEventId),
     options: {
-      ...(filter !== null && { filter: parseFilter(parseJson(filter)) }),
+      ...(filter !== null && { filter: readFilter(filter) }),
       ...(slow !== null && { slow: parseSlow(slow) }),
     },
   };
@@ -47,22 +47,30 @@ function checkConsumer(consumer: string, query: URLSearchParams): void {
 }
 
 function sinceOf(query: URLSearchParams): Since | undefined {
-  const last = query.get('last');
-  const time = query.get('time');
-  const since = query.get('since');
-  if (last !== null) return { last: parseLast(last) };
-  if (time !== null) return { time };
-  return since ?? undefined;
+  const [name, another] = ['since', 'last', 'time'].filter((each) => query.has(each));
+  if (another !== undefined) {
+    throw new MillraceError('bad-message', `query: give only one of ${name} and ${another}`, {
+      details: { path: `/${another}` },
+    });
+  }
+  if (name === undefined) return undefined;
+  const text = query.get(name) ?? '';
+  if (name === 'last') return { last: parseLast(text) };
+  return name === 'time' ? { time: text } : text;
 }
 
 function parseLast(text: string): number {
   if (text === '') return DEFAULT_LAST;
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count > 0) return count;
-  throw new MillraceError(
-    'bad-position',
-    `last: ${JSON.stringify(text.slice(0, 40))} is no number of events`,
-  );
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : 0;
+  if (count > 0) return count;
+  throw new MillraceError('bad-message', 'query: "last" must be a whole number, at least 1', {
+    details: { path: '/last' },
+  });
+}
+
+/** Reads a filter as JSON text. Throws a `MillraceError` (`bad-message`). */
+export function readFilter(text: string): Filter {
+  return parseFilter(parseJson(text));
 }
 
 function parseJson(text: string): Record<string, unknown> {

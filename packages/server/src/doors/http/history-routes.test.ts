@@ -3,14 +3,19 @@ import { ApiClient, TestServer } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Problem } from '../problem.ts';
 
-interface TopicPage {
+interface PageEnd {
+  readonly next?: string;
+  readonly filtered?: number;
+}
+
+interface TopicPage extends PageEnd {
   readonly events: readonly MillraceEvent[];
   readonly position: string;
   readonly behind: number;
   readonly sealed: boolean;
 }
 
-interface Page {
+interface Page extends PageEnd {
   readonly events: readonly MillraceEvent[];
   readonly cursor: string;
   readonly behind: number;
@@ -81,8 +86,61 @@ describe('one topic', () => {
     const { body } = await history(topic, '?last=3&limit=1');
     expect(offsets(body)).toEqual([2]);
     expect(body.behind).toBe(2);
+    expect(offsets((await history(topic, '?last=5000&limit=1')).body)).toEqual([1]);
     expect(offsets((await history(topic, '?from=2020-01-01T00:00:00Z')).body)).toEqual([1, 2, 3, 4]);
     expect(offsets((await history(topic, '?from=2999-01-01T00:00:00Z')).body)).toEqual([]);
+  });
+
+  test('[HTTP-3] `?last` without a number is 100, and `next` leads to the head, whatever a page began with', async () => {
+    const topic = fresh();
+    await fill(topic, 120);
+    const all = Array.from({ length: 120 }, (_, n) => n + 1);
+    expect(offsets((await history(topic, '?last')).body)).toEqual(all.slice(20));
+    expect(offsets((await history(topic, '?last=')).body)).toEqual(all.slice(20));
+    const starts: [string, number[]][] = [
+      ['', all],
+      ['since=earliest', all],
+      ['last=50', all.slice(70)],
+      ['from=2020-01-01', all],
+    ];
+    for (const [start, expected] of starts) {
+      const seen: number[] = [];
+      for (let query: string | undefined = start; query !== undefined; ) {
+        const { body }: { body: TopicPage } = await history(topic, `?limit=33&${query}`);
+        seen.push(...offsets(body));
+        expect(body.behind).toBe(expected.length - seen.length);
+        query = body.next === undefined ? undefined : `since=${body.next}`;
+      }
+      expect(seen).toEqual(expected);
+    }
+  });
+
+  test('[HTTP-3] [FILT-1] a filter keeps events back, and the page says how many and moves on past them', async () => {
+    const topic = fresh();
+    await fill(topic, 25);
+    const filter = (test: object) => `filter=${encodeURIComponent(JSON.stringify(test))}`;
+    await api.post('/api/v1/events', { topic, event: 'y', data: { amount: 7 } });
+    const all = (await history(topic, `?${filter({ event: 'x' })}`)).body;
+    expect(offsets(all)).toHaveLength(25);
+    expect(all).toMatchObject({ filtered: 1, behind: 0, position: expect.stringMatching(/:26$/) });
+    expect(all.next).toBeUndefined();
+    // Nothing passes in the first pages: they are looked through for one that has something.
+    const rare = (await history(topic, `?limit=10&${filter({ minAmount: 5 })}`)).body;
+    expect(rare).toMatchObject({ events: [{ offset: 26 }], filtered: 25, behind: 0 });
+    const none = (await history(topic, `?limit=10&${filter({ event: 'z' })}`)).body;
+    expect(none).toMatchObject({ events: [], filtered: 26, behind: 0, position: all.position });
+    const last = (await history(topic, `?last=2&${filter({ event: 'y' })}`)).body;
+    expect(last).toMatchObject({ events: [{ offset: 26 }], filtered: 1 });
+    expect((await history(topic)).body.filtered).toBeUndefined();
+  });
+
+  test('[HTTP-3] a filter that lets nothing through ends its page after 10,000 events', async () => {
+    const topic = fresh();
+    for (let n = 0; n < 12; n++) await fill(topic, 1000);
+    const { body } = await history(topic, '?limit=1000&filter={"event":"never"}');
+    expect(body).toMatchObject({ events: [], filtered: 10_000, behind: 2000, next: body.position });
+    const rest = await history(topic, `?limit=1000&filter={"event":"never"}&since=${body.next}`);
+    expect(rest.body).toMatchObject({ events: [], filtered: 2000, behind: 0 });
   });
 
   test('[HTTP-3] [REC-4] `since` takes the cursor of another door', async () => {
@@ -162,6 +220,9 @@ describe('one topic', () => {
     ['?limit=1e3', 'bad-message'],
     ['?last=1&after=a:1', 'bad-message'],
     ['?since=earliest&from=2020-01-01', 'bad-message'],
+    ['?filter=x', 'bad-message'],
+    ['?filter=[]', 'bad-message'],
+    ['?filter={"colour":"red"}', 'bad-message'],
   ])('[HTTP-1] %s is refused', async (query, code) => {
     expect(await history('history.a', query)).toMatchObject({ status: 400, body: { code } });
   });
@@ -215,6 +276,29 @@ describe('many topics', () => {
     client.close();
   });
 
+  test('[HTTP-3] [REC-7] `last` and `from` count over all topics that match, and `next` leads to the head', async () => {
+    const name = fresh();
+    for (let n = 0; n < 6; n++) {
+      await api.post('/api/v1/events', { topic: `${name}.${n % 3}`, event: 'x', data: n });
+    }
+    const dataOf = ({ events }: Page) => events.map(({ data }) => data);
+    const newest = (await read(`?topics=${name}.*&last=4&limit=3`)).body;
+    expect(dataOf(newest)).toEqual([2, 3, 4]);
+    expect(newest).toMatchObject({ behind: 1, next: newest.cursor });
+    const rest = (await read(`?topics=${name}.*&since=${newest.next}`)).body;
+    expect(dataOf(rest)).toEqual([5]);
+    expect(rest.next).toBeUndefined();
+    expect(dataOf((await read(`?topics=${name}.*&last`)).body)).toEqual([0, 1, 2, 3, 4, 5]);
+    const from = newest.events[0]?.timestamp ?? '';
+    expect(dataOf((await read(`?topics=${name}.*&from=${from}`)).body)).toEqual(
+      expect.arrayContaining([2, 3, 4, 5]),
+    );
+    expect(dataOf((await read(`?topics=${name}.*&from=2999-01-01`)).body)).toEqual([]);
+    const filtered = (await read(`?topics=${name}.*&filter={"topic":"${name}.1"}`)).body;
+    expect(dataOf(filtered)).toEqual([1, 4]);
+    expect(filtered).toMatchObject({ filtered: 4, behind: 0 });
+  });
+
   test('[HTTP-3] without `topics` it reads everything that the token may read', async () => {
     const name = fresh();
     await fill(`${name}.a`, 1);
@@ -241,6 +325,9 @@ describe('many topics', () => {
     ['?topics=a&since=a:1', 400, 'bad-position'],
     ['?topics=a&since=!', 400, 'bad-position'],
     ['?topics=a&limit=0', 400, 'bad-message'],
+    ['?topics=a&from=yesterday', 400, 'bad-position'],
+    ['?topics=a&last=1&since=earliest', 400, 'bad-message'],
+    ['?topics=a&filter={', 400, 'bad-message'],
     ['?topics=user.somebody', 403, 'forbidden'],
     [`?topics=${Array(129).fill('a').join(',')}`, 429, 'too-many-subscriptions'],
   ])('[HTTP-1] %s is refused', async (query, status, code) => {

@@ -1,4 +1,5 @@
 import {
+  compileFilter,
   formatCursor,
   formatPosition,
   MillraceError,
@@ -6,10 +7,20 @@ import {
   type RecoveryFailure,
 } from '@millrace/protocol';
 import Type from 'typebox';
-import type { Engine, ReadFrom, ReadLimit, ReadResult, StoredEvent } from '../../engine/engine.ts';
+import type {
+  Engine,
+  ReadFrom,
+  ReadLimit,
+  ReadResult,
+  ReadSinceFrom,
+  ReadSinceResult,
+  StoredEvent,
+} from '../../engine/engine.ts';
+import { EventSubject } from '../../hub/event-subject.ts';
 import { readByCursor } from '../../hub/read-by-cursor.ts';
 import { parseSince } from '../../session/since.ts';
 import { eventJson } from '../event-json.ts';
+import { DEFAULT_LAST, readFilter } from '../subscription-query.ts';
 import { type Guard, identityOf } from './authentication.ts';
 import type { HttpContext, HttpRouter } from './http-context.ts';
 import { JSON_TYPE } from './json-body.ts';
@@ -21,6 +32,8 @@ const MAX_EVENTS = 1000;
 const DEFAULT_EVENTS = 100;
 /** Of event data in one answer; the event that reaches it is the last. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** Events looked at for an answer while a filter lets none through. */
+const MAX_FILTERED = 10_000;
 
 const Limit = Type.Optional(
   Type.Integer({
@@ -30,17 +43,38 @@ const Limit = Type.Optional(
   }),
 );
 
+const Last = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    'x-whenEmpty': DEFAULT_LAST,
+    description: `Beginning with the newest n events, oldest first; \`?last\` alone is ${DEFAULT_LAST}.`,
+  }),
+);
+
+const From = Type.Optional(
+  Type.String({ description: 'At or after this time, ISO 8601.', examples: ['2026-11-20T12:00:00Z'] }),
+);
+
+const FilterText = Type.Optional(
+  Type.String({
+    description: [
+      'A filter as JSON text: only events that it lets through are in the answer. Of a page without any, what follows',
+      `is looked at as well, up to ${MAX_FILTERED} events.`,
+    ].join(' '),
+    examples: ['{"event":["task.failed"],"data.amount":{"gte":100}}'],
+  }),
+);
+
 const TopicHistoryQuery = Type.Object({
   after: Type.Optional(
     Type.String({ description: 'After this position, `epoch:offset`.', examples: ['dk3f9-1:17'] }),
   ),
-  since: Type.Optional(Type.String({ description: 'After this cursor; or `earliest`.' })),
-  last: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: MAX_EVENTS, description: 'The newest n events, oldest first.' }),
+  since: Type.Optional(
+    Type.String({ description: 'After this cursor or position (`next` of a page); or `earliest`.' }),
   ),
-  from: Type.Optional(
-    Type.String({ description: 'At or after this time, ISO 8601.', examples: ['2026-11-20T12:00:00Z'] }),
-  ),
+  last: Last,
+  from: From,
+  filter: FilterText,
   limit: Limit,
 });
 type TopicHistoryQuery = Type.Static<typeof TopicHistoryQuery>;
@@ -52,9 +86,13 @@ const HistoryQuery = Type.Object({
       examples: ['task.*,host.web-1'],
     }),
   ),
-  since: Type.Optional(Type.String({ description: 'After this cursor; `earliest` when missing.' })),
+  since: Type.Optional(Type.String({ description: 'After this cursor; or `earliest`.' })),
+  last: Last,
+  from: From,
+  filter: FilterText,
   limit: Limit,
 });
+type HistoryQuery = Type.Static<typeof HistoryQuery>;
 
 const TopicHistorySchema = {
   ...SECURED,
@@ -63,7 +101,7 @@ const TopicHistorySchema = {
   summary: 'Read a topic’s history',
   description: [
     'One page of events, oldest first. At most one of `after`, `since`, `last` and `from` says where it begins; without',
-    'any it begins with the oldest event kept. Go on with `after` set to the answer’s `position` until `behind` is 0.',
+    'any it begins with the oldest event kept. Go on with `since` set to the answer’s `next` while it has one.',
     '',
     'It is never a part as if it were the whole: when retention has removed events after the place that was asked for,',
     'the answer is 410 `expired`, and when that place belongs to another log, 409 `epoch`; `details.position` is the head.',
@@ -91,8 +129,9 @@ const HistorySchema = {
   tags: ['Events'],
   summary: 'Read the history of many topics',
   description: [
-    'One page of the events of all topics that match, each topic’s in its order. Go on with `since` set to the answer’s',
-    '`cursor` until `behind` is 0. The same cursor resumes at every other door: `Last-Event-ID`, `?since=`, `subscribe`.',
+    'One page of the events of all topics that match, each topic’s in its order. At most one of `since`, `last` and `from`',
+    'says where it begins, over all topics together; without any it begins with the oldest events kept. Go on with `since`',
+    'set to the answer’s `next` while it has one. The cursor resumes at every other door: `Last-Event-ID`, `subscribe`.',
   ].join('\n'),
   querystring: HistoryQuery,
   response: {
@@ -120,17 +159,22 @@ export function addHistoryRoutes(router: HttpRouter, guard: Guard, { doorway, en
       const { topic } = request.params;
       const identity = identityOf(request);
       checkReadable(identity, topic);
-      const page = await readTopic(engine, identity.entityId, topic, request.query);
+      const { entityId } = identity;
+      const page = await readFiltered(request.query, {
+        first: (limit) => readTopic(engine, entityId, topic, request.query, limit),
+        next: ({ position }, limit) => engine.read(entityId, topic, { after: position }, limit),
+      });
       if (!page.ok) throw cannotRecover(page.reason, { position: formatPosition(page.head) });
-      const { events, position, behind, sealed } = page;
+      const { behind, sealed } = page;
+      const position = formatPosition(page.position);
       return reply
         .type(JSON_TYPE)
-        .send(pageJson(events, { position: formatPosition(position), behind, sealed }));
+        .send(pageJson(page, { position, behind, sealed, ...(behind > 0 && { next: position }) }));
     },
   );
 
   router.get('/api/v1/events', { ...guard, schema: HistorySchema }, async (request, reply) => {
-    const { topics, since = 'earliest', limit = DEFAULT_EVENTS } = request.query;
+    const { topics } = request.query;
     const { entityId, permissions } = identityOf(request);
     const patterns = topics?.split(',').map((pattern) => pattern.trim()) ?? permissions.readable();
     if (topics !== undefined && patterns.length > maxSubscriptions) {
@@ -144,20 +188,49 @@ export function addHistoryRoutes(router: HttpRouter, guard: Guard, { doorway, en
       if (permissions.maySubscribe(pattern)) continue;
       throw new MillraceError('forbidden', `the token does not permit reading "${pattern}"`);
     }
-    const start = parseSince(since);
-    if (start.kind !== 'cursor' && start.kind !== 'earliest') {
-      throw new MillraceError(
-        'bad-position',
-        'since: many topics are read by a cursor or "earliest", not by a position',
-      );
-    }
-    const from = start.kind === 'cursor' ? start.cursor : 'earliest';
-    const page = await engine.readSince(entityId, patterns, from, limitOf(limit));
+    const page = await readFiltered(request.query, {
+      first: (limit) => engine.readSince(entityId, patterns, readSinceFrom(request.query), limit),
+      next: (before, limit) => engine.readSince(entityId, patterns, before.cursor, limit),
+    });
     if (!page.ok) throw cannotRecover(page.reason, { cursor: formatCursor(page.head) });
+    const { behind } = page;
+    const cursor = formatCursor(page.cursor);
     return reply
       .type(JSON_TYPE)
-      .send(pageJson(page.events, { cursor: formatCursor(page.cursor), behind: page.behind }));
+      .send(pageJson(page, { cursor, behind, ...(behind > 0 && { next: cursor }) }));
   });
+}
+
+type Filtered<Page> = Page & { readonly filtered?: number };
+
+/** Reads one page, and the one after another. */
+interface Pages<Page> {
+  first(limit: ReadLimit): Promise<Page>;
+  next(before: Extract<Page, { ok: true }>, limit: ReadLimit): Promise<Page>;
+}
+
+/**
+ * One page without what the filter keeps back; `filtered` counts that. Where nothing is left of a page it reads on, so that
+ * a filter that rarely matches needs few requests.
+ */
+async function readFiltered<Page extends ReadResult | ReadSinceResult>(
+  { filter: text, limit, last }: Pick<HistoryQuery, 'filter' | 'limit' | 'last'>,
+  pages: Pages<Page>,
+): Promise<Filtered<Page>> {
+  const { matches } = compileFilter(text === undefined ? [] : readFilter(text));
+  const maxEvents = Math.min(limit ?? last ?? DEFAULT_EVENTS, MAX_EVENTS);
+  const pageLimit = { maxEvents, maxBytes: MAX_PAGE_BYTES };
+  let page = await pages.first(pageLimit);
+  if (text === undefined) return page;
+  for (let looked = 0; page.ok; ) {
+    looked += page.events.length;
+    const events = page.events.filter((event) => matches(new EventSubject(event)));
+    const done = events.length > 0 || page.behind === 0 || looked >= MAX_FILTERED;
+    // The same page, with fewer events.
+    if (done) return { ...page, events, filtered: looked - events.length } as Filtered<Page>;
+    page = await pages.next(page as Extract<Page, { ok: true }>, pageLimit);
+  }
+  return page;
 }
 
 async function readTopic(
@@ -165,9 +238,9 @@ async function readTopic(
   entity: string,
   topic: string,
   query: TopicHistoryQuery,
+  limit: ReadLimit,
 ): Promise<ReadResult> {
   const from = readFrom(query);
-  const limit = limitOf(query.limit ?? query.last ?? DEFAULT_EVENTS);
   if (!('since' in from)) return engine.read(entity, topic, from, limit);
   const start = parseSince(from.since);
   switch (start.kind) {
@@ -183,17 +256,9 @@ async function readTopic(
 }
 
 /** Where the query says that the page begins. */
-function readFrom({ after, since, last, from }: TopicHistoryQuery): ReadFrom | { readonly since: string } {
-  const given = Object.entries({ after, since, last, from }).filter(([, value]) => value !== undefined);
-  if (given.length > 1) {
-    throw new MillraceError(
-      'bad-message',
-      `query: give only one of ${given.map(([name]) => name).join(', ')}`,
-      {
-        details: { path: `/${given[1]?.[0]}` },
-      },
-    );
-  }
+function readFrom(query: TopicHistoryQuery): ReadFrom | { readonly since: string } {
+  const { after, since, last, from } = query;
+  refuseSeveral({ after, since, last, from });
   if (since !== undefined) return { since };
   if (last !== undefined) return { last };
   if (after !== undefined) {
@@ -201,16 +266,36 @@ function readFrom({ after, since, last, from }: TopicHistoryQuery): ReadFrom | {
     if (position !== undefined) return { after: position };
     throw new MillraceError('bad-position', 'query: "after" is not a position "epoch:offset"');
   }
-  if (from !== undefined) {
-    const time = Date.parse(from);
-    if (!Number.isNaN(time)) return { time };
-    throw new MillraceError('bad-position', 'query: "from" is not an ISO 8601 time');
-  }
-  return { earliest: true };
+  return from === undefined ? { earliest: true } : { time: readTime(from) };
 }
 
-function limitOf(maxEvents: number): ReadLimit {
-  return { maxEvents, maxBytes: MAX_PAGE_BYTES };
+/** The same of a page of many topics. */
+function readSinceFrom({ since, last, from }: HistoryQuery): ReadSinceFrom {
+  refuseSeveral({ since, last, from });
+  if (last !== undefined) return { last };
+  if (from !== undefined) return { time: readTime(from) };
+  const start = parseSince(since ?? 'earliest');
+  if (start.kind === 'earliest') return 'earliest';
+  if (start.kind === 'cursor') return start.cursor;
+  throw new MillraceError(
+    'bad-position',
+    'since: many topics are read by a cursor or "earliest", not by a position',
+  );
+}
+
+function refuseSeveral(starts: Readonly<Record<string, unknown>>): void {
+  const given = Object.keys(starts).filter((name) => starts[name] !== undefined);
+  const [, another] = given;
+  if (another === undefined) return;
+  throw new MillraceError('bad-message', `query: give only one of ${given.join(', ')}`, {
+    details: { path: `/${another}` },
+  });
+}
+
+function readTime(text: string): number {
+  const time = Date.parse(text);
+  if (!Number.isNaN(time)) return time;
+  throw new MillraceError('bad-position', 'query: "from" is not an ISO 8601 time');
 }
 
 export function cannotRecover(reason: RecoveryFailure, head: Record<string, string>): MillraceError {
@@ -222,6 +307,9 @@ export function cannotRecover(reason: RecoveryFailure, head: Record<string, stri
 }
 
 /** Events are written as they are at every other door; `data` stays the JSON text that it is stored as. */
-function pageJson(events: readonly StoredEvent[], rest: object): string {
-  return `{"events":[${events.map((event) => eventJson(event)).join(',')}],${JSON.stringify(rest).slice(1)}`;
+function pageJson(
+  { events, filtered }: { readonly events: readonly StoredEvent[]; readonly filtered?: number },
+  rest: object,
+): string {
+  return `{"events":[${events.map((event) => eventJson(event)).join(',')}],${JSON.stringify({ ...rest, filtered }).slice(1)}`;
 }

@@ -24,19 +24,23 @@ export function createShapeCheck<Schema extends Type.TSchema>(
 /** Where the parts of a request are named in errors. */
 const PART_NAMES: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' };
 
-/** A query or path is an object of texts; whole numbers among them are read as such. */
+/**
+ * A query or path is an object of texts; whole numbers among them are read as such, and a name without a value as the number
+ * that its schema gives for that.
+ */
 function readNumbers(value: unknown, { properties = {} }: ObjectSchema): unknown {
   const read: Record<string, unknown> = { ...(value as Record<string, string>) };
-  for (const [name, { type }] of Object.entries(properties)) {
+  for (const [name, { type, 'x-whenEmpty': whenEmpty }] of Object.entries(properties)) {
     const text = read[name];
-    if (type === 'integer' && typeof text === 'string' && /^-?\d{1,15}$/.test(text))
-      read[name] = Number(text);
+    if (type !== 'integer' || typeof text !== 'string') continue;
+    if (/^-?\d{1,15}$/.test(text)) read[name] = Number(text);
+    else if (text === '' && whenEmpty !== undefined) read[name] = whenEmpty;
   }
   return read;
 }
 
 interface ObjectSchema {
-  readonly properties?: Readonly<Record<string, { readonly type?: string }>>;
+  readonly properties?: Readonly<Record<string, { readonly type?: string; readonly 'x-whenEmpty'?: number }>>;
 }
 
 /**

@@ -171,12 +171,25 @@ export const EventShape = Type.Object(
 );
 const Events = Type.Array(sharedShape<MillraceEvent>('Event'));
 
+const PageEnd = {
+  next: Type.Optional(
+    Type.String({ description: 'Read on with `since` set to it; missing when `behind` is 0.' }),
+  ),
+  filtered: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: 'How many of the events looked at the filter has kept back; with a filter only.',
+    }),
+  ),
+} as const;
+
 export const TopicHistoryShape = Type.Object(
   {
     events: Events,
-    position: PrintedPosition('After the last of `events`: read on with `after`, or subscribe `since` it.'),
+    position: PrintedPosition('After the last event that was looked at: subscribe `since` it.'),
     behind: Type.Integer({ minimum: 0, description: 'How many events follow this page; 0 at the head.' }),
     sealed: Type.Boolean({ description: 'The topic is closed: at `behind` 0 nothing follows, ever.' }),
+    ...PageEnd,
   },
   { $id: 'TopicHistory' },
 );
@@ -193,6 +206,7 @@ export const HistoryShape = Type.Object(
       minimum: 0,
       description: 'How many events follow this page; 0 at the head.',
     }),
+    ...PageEnd,
   },
   { $id: 'History' },
 );
