@@ -1,25 +1,25 @@
 import { type Cursor, type EngineCursor, namespaceOf } from '@millrace/protocol';
-import type {
-  AppendRequest,
-  AppendResult,
-  ConsumerState,
-  Engine,
-  EngineSlot,
-  Following,
-  FollowListener,
-  Lease,
-  LeaseOptions,
-  LeaseResult,
-  ReadFrom,
-  ReadLimit,
-  ReadResult,
-  ReadSinceFrom,
-  ReadSinceResult,
-  StoredEvent,
-  TopicHead,
+import {
+  type AppendRequest,
+  type AppendResult,
+  type ConsumerState,
+  type Engine,
+  type EngineSlot,
+  type Following,
+  type FollowListener,
+  isCursor,
+  type Lease,
+  type LeaseOptions,
+  type LeaseResult,
+  type ReadFrom,
+  type ReadLimit,
+  type ReadResult,
+  type ReadSinceFrom,
+  type ReadSinceResult,
+  type StoredEvent,
+  type TopicHead,
 } from './engine.ts';
 import { sharesOfNewest } from './newest-of-two.ts';
-import { isCursor } from './read-since-from.ts';
 
 export interface EnginePairOptions {
   readonly live: Engine;

@@ -229,6 +229,11 @@ export type ReadSinceFrom =
    */
   | { readonly time: number };
 
+/** Whether a read of many topics goes on after a place, rather than finding where it begins. */
+export function isCursor(from: ReadSinceFrom): from is Cursor {
+  return from !== 'earliest' && !('last' in from) && !('time' in from);
+}
+
 /** A page ends with the first event that reaches either bound; it always holds at least one event if there is one. */
 export interface ReadLimit {
   readonly maxEvents: number;

@@ -1,10 +1,16 @@
 import type { Cursor, EngineCursor, Position, RecoveryFailure } from '@millrace/protocol';
-import type { AppendRequest, AppendResult, EngineSlot, ReadSinceFrom, StoredEvent } from './engine.ts';
+import {
+  type AppendRequest,
+  type AppendResult,
+  type EngineSlot,
+  isCursor,
+  type ReadSinceFrom,
+  type StoredEvent,
+} from './engine.ts';
 import { EntityState } from './entity-state.ts';
 import { randomBase36 } from './event-id.ts';
 import type { FirstAppend } from './idempotency-window.ts';
 import { answerUnstored, type CommittedBatch, OpenPlan, type Plan } from './plan.ts';
-import { isCursor } from './read-since-from.ts';
 import type { Tombstone, Watermark } from './tombstones.ts';
 import { TopicState } from './topic-state.ts';
 

@@ -1,25 +1,26 @@
 import { type Cursor, IDEMPOTENCY_WINDOW_MS, MillraceError, type Position } from '@millrace/protocol';
 import type { Clock, Timer, Turns } from '../clock.ts';
 import { ConsumerTable } from './consumers.ts';
-import type {
-  AppendRequest,
-  AppendResult,
-  ConsumerState,
-  Engine,
-  EngineSlot,
-  Following,
-  FollowListener,
-  Lease,
-  LeaseOptions,
-  LeaseResult,
-  ReadFrom,
-  ReadLimit,
-  ReadResult,
-  ReadSinceFrom,
-  ReadSinceResult,
-  Retention,
-  StoredEvent,
-  TopicHead,
+import {
+  type AppendRequest,
+  type AppendResult,
+  type ConsumerState,
+  type Engine,
+  type EngineSlot,
+  type Following,
+  type FollowListener,
+  isCursor,
+  type Lease,
+  type LeaseOptions,
+  type LeaseResult,
+  type ReadFrom,
+  type ReadLimit,
+  type ReadResult,
+  type ReadSinceFrom,
+  type ReadSinceResult,
+  type Retention,
+  type StoredEvent,
+  type TopicHead,
 } from './engine.ts';
 import type { EntityState } from './entity-state.ts';
 import { createEventIds, randomBase36 } from './event-id.ts';
@@ -36,7 +37,6 @@ import {
   seqBeforeNewest,
   seqBeforeTime,
 } from './memory-pages.ts';
-import { isCursor } from './read-since-from.ts';
 import type { TopicState } from './topic-state.ts';
 
 export interface MemoryEngineOptions {

@@ -1,15 +1,15 @@
 import { type Cursor, MillraceError } from '@millrace/protocol';
-import type {
-  ReadFrom,
-  ReadLimit,
-  ReadResult,
-  ReadSinceFrom,
-  ReadSinceResult,
-  StoredEvent,
+import {
+  isCursor,
+  type ReadFrom,
+  type ReadLimit,
+  type ReadResult,
+  type ReadSinceFrom,
+  type ReadSinceResult,
+  type StoredEvent,
 } from './engine.ts';
 import type { EntityState } from './entity-state.ts';
 import type { Ledger } from './ledger.ts';
-import { isCursor } from './read-since-from.ts';
 import { type DurableTopic, spanOf, type TopicFile, topicId } from './sqlite-encoding.ts';
 import type {
   FirstAtTimePage,

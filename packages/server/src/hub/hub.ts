@@ -8,8 +8,14 @@ import {
   selectsTopic,
 } from '@millrace/protocol';
 import type { Clock, Turns } from '../clock.ts';
-import type { Engine, ReadFrom, ReadResult, ReadSinceFrom, StoredEvent } from '../engine/engine.ts';
-import { isCursor } from '../engine/read-since-from.ts';
+import {
+  type Engine,
+  isCursor,
+  type ReadFrom,
+  type ReadResult,
+  type ReadSinceFrom,
+  type StoredEvent,
+} from '../engine/engine.ts';
 import { Batcher, takesBatches } from './batcher.ts';
 import { cursorBefore, cursorReaches, laterCursor } from './cursor-clock.ts';
 import { EntityFeed } from './entity-feed.ts';

@@ -5,8 +5,13 @@ import {
   type Position,
   type RecoveryFailure,
 } from '@millrace/protocol';
-import type { Engine, ReadLimit, ReadSinceFrom, StoredEvent } from '../engine/engine.ts';
-import { isCursor } from '../engine/read-since-from.ts';
+import {
+  type Engine,
+  isCursor,
+  type ReadLimit,
+  type ReadSinceFrom,
+  type StoredEvent,
+} from '../engine/engine.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
