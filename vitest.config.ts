@@ -19,6 +19,7 @@ export default defineConfig({
       project('scripts', ['scripts/**/*.test.ts']),
       project('examples', ['examples/**/*.test.ts']),
       project('bench', ['bench/**/*.test.ts']),
+      project('proof', ['proof/**/*.test.ts']),
     ],
   },
 });

@@ -115,8 +115,9 @@ export class FollowedEntities {
     followed.feed.restartAt(head);
     for (const subscriber of followed.subscribers) {
       for (const { name, state } of subscriber.subscriptions) {
-        // Those that read from the log find out by themselves.
-        if (state.kind !== 'reading') subscriber.tell({ type: 'dropped', topic: name, reason });
+        // Those that read from the log find out by themselves, as long as they do not count on what is delivered.
+        if (state.kind === 'reading') state.reader.stopWaiting();
+        else subscriber.tell({ type: 'dropped', topic: name, reason });
       }
     }
   }

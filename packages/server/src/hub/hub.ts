@@ -1,4 +1,5 @@
 import {
+  BROADCAST_TOPIC,
   type Cursor,
   compileFilter,
   MillraceError,
@@ -316,6 +317,8 @@ export class Hub implements ReaderHost, SubscriberHost {
   #addImplicit(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void {
     for (const event of unwritten) {
       const { topic } = event;
+      // What an unsubscribed topic still had to bring is not wanted any more.
+      if (topic !== BROADCAST_TOPIC && !subscriber.direct.includes(topic)) continue;
       if (subscriber.subscriptions.some(({ patterns }) => selectsTopic(patterns, topic))) continue;
       const subscription = new Subscription(
         subscriber,

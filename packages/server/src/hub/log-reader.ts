@@ -88,6 +88,11 @@ export class LogReader {
     else this.#unregister();
   }
 
+  /** Live delivery left something out: what waits here is no continuation of what is being read. */
+  stopWaiting(): void {
+    this.#unregister();
+  }
+
   /** Reads the first page without writing it, so that the answer to the client can come before. */
   readFirst(): Promise<LogPage> {
     this.register();
