@@ -5,7 +5,6 @@ import { compression } from './compression.ts';
 import { fanOutScenarios } from './fan-out-scenarios.ts';
 import { idle } from './idle.ts';
 import { resumeStorm } from './resume-storm.ts';
-import { slowClients } from './slow-clients.ts';
 
 export const allScenarios: readonly Scenario[] = [
   ...fanOutScenarios,
@@ -14,5 +13,4 @@ export const allScenarios: readonly Scenario[] = [
   appendInProcess,
   appendWebSocket,
   resumeStorm,
-  slowClients,
 ];

@@ -36,7 +36,6 @@ export class TopicConsumer<Catalog extends object> implements Consumer<Catalog>,
   #messages = new HandledMessages('');
   /** Of the event that seals the topic. */
   #lastOffset = Infinity;
-  #emitting = false;
   #ackTimer: Timer | undefined;
   #ackedAtMs = -Infinity;
 
@@ -82,13 +81,7 @@ export class TopicConsumer<Catalog extends object> implements Consumer<Catalog>,
     name: Name,
     listener: (value: ConsumerEvents<Catalog>[Name]) => void,
   ): () => void {
-    const undo = this.#emitter.on(name, listener);
-    // What comes waits until somebody wants it.
-    if (name === 'message' && !this.#emitting) {
-      this.#emitting = true;
-      this.#subscription.on('event', (event) => this.#emitter.emit('message', this.#messageOf(event)));
-    }
-    return undo;
+    return this.#emitter.on(name, listener);
   }
 
   async handle(handler: (message: Message<Catalog>) => unknown): Promise<void> {

@@ -286,6 +286,14 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     interval: duration('How often.', '1s'),
     name: Type.Optional(text('The name instead of the machine’s.')),
   }),
+  metrics: section('Figures for Prometheus, at `/metrics`.', {
+    enabled: Type.Boolean({ default: true, description: 'Whether there are any.' }),
+    public: Type.Boolean({
+      default: false,
+      description:
+        'Whether anybody may read them. Otherwise the token of an `admin` of the entity `default` is needed, except on the machine itself while the server listens on loopback.',
+    }),
+  }),
   log: section('The server’s log, on stderr.', {
     level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       default: 'info',

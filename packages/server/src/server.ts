@@ -36,13 +36,16 @@ import { createEnginePair } from './engine/engine-pair.ts';
 import { createEventIds } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
+import { createFigures } from './figures.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
 import { InboxService } from './inbox/inbox-service.ts';
 import { deliveryRules } from './inbox-config.ts';
 import { createEnforcement } from './limits-config.ts';
+import { Histogram } from './metrics/histogram.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
+import { COMMIT_SIZE_BOUNDS } from './services/figure-sources.ts';
 import { TokenRevocations } from './services/token-revocations.ts';
 import { ClientCounters } from './session/client-counters.ts';
 import type { Connections } from './session/connections.ts';
@@ -144,7 +147,10 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   });
   const allowsOrigin = originCheckOf(config);
   // Last of what the configuration may make fail: an engine that was opened holds its data folder.
-  const engine = givenEngine ?? (await openEngines(config, policies, { clock, turns, onError }));
+  const commitSizes = new Histogram(COMMIT_SIZE_BOUNDS);
+  const onCommitSize = (events: number): void => commitSizes.observe(events);
+  const engine =
+    givenEngine ?? (await openEngines(config, policies, { clock, turns, onError, onCommitSize }));
   const { limits } = config;
 
   const hub = new Hub({
@@ -240,6 +246,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     requestRates,
     arrivals,
     trustedProxies: config.server.trustProxy,
+    onlyLocal: false,
     draining: false,
   };
   const audit = new Audit({
@@ -248,11 +255,28 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     log: (entityId, entry) => logger.info({ audit: entry, entityId }, 'audit'),
     onError,
   });
+  const figures = createFigures(config, {
+    clock,
+    turns,
+    engine,
+    version: VERSION,
+    hub,
+    publisher,
+    connections,
+    counters,
+    violations,
+    bans,
+    traffic: doorway.traffic,
+    compression: doorway.compression.counters,
+    commitSizes,
+  });
   const api = await createHttpApi({
     doorway,
     engine,
     audit,
     revocations,
+    statistics: figures.statistics,
+    exposition: figures.exposition,
     version: VERSION,
     maxBodyBytes: MAX_BODY_BYTES,
     operatorEntity: DEFAULT_ENTITY,
@@ -274,6 +298,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       hostMetrics?.close();
       revocations.close();
       await inbox.close();
+      figures.close();
       hub.close();
       wheel.close();
       if (givenEngine === undefined) await engine.close();
@@ -300,7 +325,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 async function openEngines(
   config: Config,
   policies: Policies,
-  shared: { clock: Clock; turns: Turns; onError: (error: unknown) => void },
+  shared: {
+    clock: Clock;
+    turns: Turns;
+    onError: (error: unknown) => void;
+    onCommitSize: (events: number) => void;
+  },
 ): Promise<Engine> {
   const retention = (topic: string) => policies.of(topic).retention;
   const newId = createEventIds();
@@ -372,6 +402,8 @@ class Server implements MillraceServer {
     });
     this.#own = server;
     const { address, port } = server.address() as AddressInfo;
+    this.#parts.doorway.onlyLocal =
+      ['127.0.0.1', '::1'].includes(address) && where.publicUrl === undefined && where.trustProxy === 0;
     const host = ['127.0.0.1', '::1', '0.0.0.0', '::'].includes(address) ? 'localhost' : address;
     const scheme = tls.cert === undefined ? 'http' : 'https';
     return {
@@ -385,6 +417,7 @@ class Server implements MillraceServer {
     if (prefix !== '' && !/^(\/[^/?#]+)+$/.test(prefix)) {
       throw new TypeError(`the prefix ${JSON.stringify(prefix)} is no path such as "/realtime"`);
     }
+    const ownPaths = this.config.metrics.enabled ? [...OWN_PATHS, '/metrics'] : OWN_PATHS;
     const others = server.listeners('request') as ((
       request: IncomingMessage,
       response: ServerResponse,
@@ -392,11 +425,11 @@ class Server implements MillraceServer {
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       if (prefix !== '' && pathOf(request) === prefix) redirectInto(prefix, request, response);
-      else if (takeOver(request, prefix)) this.#onRequest(request, response);
+      else if (takeOver(request, prefix, ownPaths)) this.#onRequest(request, response);
       else for (const other of others) other.call(server, request, response);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (takeOver(request, prefix)) this.#onUpgrade(request, socket, head);
+      if (takeOver(request, prefix, ownPaths)) this.#onUpgrade(request, socket, head);
       else if (server.listenerCount('upgrade') === 1) socket.destroy();
     });
   }
@@ -499,7 +532,7 @@ function redirectInto(prefix: string, request: IncomingMessage, response: Server
 }
 
 /** Whether a request to a shared server is ours; then its prefix is taken off. */
-function takeOver(request: IncomingMessage, prefix: string): boolean {
+function takeOver(request: IncomingMessage, prefix: string, ownPaths: readonly string[]): boolean {
   const path = pathOf(request);
   if (prefix !== '') {
     if (path !== prefix && !path.startsWith(`${prefix}/`)) return false;
@@ -507,5 +540,5 @@ function takeOver(request: IncomingMessage, prefix: string): boolean {
     if (!request.url.startsWith('/')) request.url = `/${request.url}`;
     return true;
   }
-  return OWN_PATHS.some((own) => path === own || path.startsWith(`${own}/`));
+  return ownPaths.some((own) => path === own || path.startsWith(`${own}/`));
 }

@@ -34,6 +34,8 @@ export interface Doorway {
   readonly arrivals: Arrivals;
   /** How many proxies of the operator's stand in front. */
   readonly trustedProxies: number;
+  /** The server listens by itself, on a loopback address, and no proxy is said to stand before it. */
+  readonly onlyLocal: boolean;
   /** The server is shutting down. */
   readonly draining: boolean;
 }

@@ -1,25 +1,20 @@
 import { type EventInput, encodeSegment } from '@millrace/protocol';
 import type { Clock, Timer } from '../clock.ts';
-import type { HostProbe, HostReading } from './host-probe.ts';
+import {
+  type EventLoopDelay,
+  type HostSample,
+  type MachineFigures,
+  measureHost,
+  type ProcessFigures,
+  round,
+} from './host-figures.ts';
+import type { HostProbe } from './host-probe.ts';
 
 /** The data of `host.metrics`. Sizes in bytes, percentages 0–100 (of all cores, for the host; of one, for the process). */
-export interface HostMetrics {
-  readonly cpu_percent: number;
-  readonly cpu_count: number;
-  readonly memory_total: number;
-  readonly memory_used: number;
-  readonly memory_percent: number;
-  readonly load_1m: number;
-  readonly load_5m: number;
-  readonly load_15m: number;
+export interface HostMetrics extends MachineFigures {
   /** How late timers fired since the last event. */
-  readonly event_loop_delay_ms: { readonly p50: number; readonly p99: number; readonly max: number };
-  readonly process: {
-    readonly rss: number;
-    readonly heap_used: number;
-    readonly cpu_percent: number;
-    readonly uptime_s: number;
-  };
+  readonly event_loop_delay_ms: EventLoopDelay;
+  readonly process: ProcessFigures;
   readonly connections: number;
   readonly subscriptions: number;
   readonly deliveries_per_second: number;
@@ -46,49 +41,19 @@ export interface HostMetricsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-interface Sample {
-  readonly at: number;
-  readonly reading: HostReading;
+interface Sample extends HostSample {
   readonly stats: ServerStats;
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-function percent(part: number, whole: number): number {
-  return whole <= 0 ? 0 : round(Math.min(100, Math.max(0, (part / whole) * 100)));
 }
 
 /** What happened between two samples. */
 function metricsOf(before: Sample, after: Sample): HostMetrics {
-  const { reading, stats } = after;
+  const { stats } = after;
+  const { machine, ...own } = measureHost(before, after);
   const elapsedMs = Math.max(1, after.at - before.at);
   const perSecond = (now: number, then: number): number => round(((now - then) * 1000) / elapsedMs);
-  const cpuTotal = reading.cpuTotalMs - before.reading.cpuTotalMs;
-  const memoryUsed = reading.memoryTotal - reading.memoryAvailable;
-  const [load1 = 0, load5 = 0, load15 = 0] = reading.load;
   return {
-    cpu_percent: percent(cpuTotal - (reading.cpuIdleMs - before.reading.cpuIdleMs), cpuTotal),
-    cpu_count: reading.cpuCount,
-    memory_total: reading.memoryTotal,
-    memory_used: memoryUsed,
-    memory_percent: percent(memoryUsed, reading.memoryTotal),
-    load_1m: round(load1),
-    load_5m: round(load5),
-    load_15m: round(load15),
-    event_loop_delay_ms: {
-      p50: round(reading.eventLoopDelayMs.p50),
-      p99: round(reading.eventLoopDelayMs.p99),
-      max: round(reading.eventLoopDelayMs.max),
-    },
-    process: {
-      rss: reading.rss,
-      heap_used: reading.heapUsed,
-      // Several threads may use more than one core.
-      cpu_percent: round(((reading.processCpuMs - before.reading.processCpuMs) / elapsedMs) * 100),
-      uptime_s: Math.round(reading.uptimeSeconds),
-    },
+    ...machine,
+    ...own,
     connections: stats.connections,
     subscriptions: stats.subscriptions,
     deliveries_per_second: perSecond(stats.deliveries, before.stats.deliveries),

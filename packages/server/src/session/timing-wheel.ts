@@ -6,8 +6,7 @@ export interface Timed {
   onDue(nowMs: number): number | undefined;
 }
 
-/** How late an entry may be looked at. */
-export const TICK_MS = 250;
+const TICK_MS = 250;
 const SLOTS = 256;
 
 /**

@@ -6,6 +6,7 @@ import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
+import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
 import { ClientCounters } from '../../session/client-counters.ts';
 import type { Doorway } from '../doorway.ts';
@@ -26,6 +27,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
     engine: { cursor: async () => ({}) } as unknown as Engine,
     audit: {} as Audit,
     revocations: {} as TokenRevocations,
+    statistics: {} as Statistics,
     version: '1.2.3',
     maxBodyBytes: 1024,
     operatorEntity: 'default',

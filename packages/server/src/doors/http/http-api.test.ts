@@ -90,6 +90,8 @@ describe('tokens', () => {
     ['GET', '/api/v1/connections'],
     ['GET', '/api/v1/realtime/stats'],
     ['GET', '/api/v1/ws/stats'],
+    ['GET', '/api/v1/ws/message-queue/stats'],
+    ['GET', '/api/v1/system/metrics'],
     ['POST', '/api/v1/ws/broadcast'],
     ['POST', '/api/v1/ws/send-to-user/a'],
     ['POST', '/api/v1/ws/send-to-session/a'],

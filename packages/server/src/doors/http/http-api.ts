@@ -11,6 +11,7 @@ import { addHealthRoutes } from './health-routes.ts';
 import { addHistoryRoutes } from './history-routes.ts';
 import type { HttpApi, HttpContext, HttpRouter } from './http-context.ts';
 import { parseJsonBodies } from './json-body.ts';
+import { addMetricsRoute } from './metrics-route.ts';
 import { describeRoutes } from './open-api.ts';
 import { watchRoutes } from './other-methods.ts';
 import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
@@ -63,6 +64,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addTokenRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
+  addMetricsRoute(router, guard, context);
   addHealthRoutes(router, context);
   addDocsRoutes(router);
   addDashboardRoutes(router, context);

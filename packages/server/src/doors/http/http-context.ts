@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
+import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
 import type { Doorway } from '../doorway.ts';
 
@@ -13,6 +14,9 @@ export interface HttpContext {
   /** Every administrative action goes through it. */
   readonly audit: Audit;
   readonly revocations: TokenRevocations;
+  readonly statistics: Statistics;
+  /** `/metrics`, unless the configuration says that there is none. */
+  readonly exposition?: MetricsExposition | undefined;
   /** Of the server, for `/healthz` and the OpenAPI document. */
   readonly version: string;
   /** Largest request body, in bytes: room for a batch of events, each of which has its own bound. */
@@ -30,6 +34,13 @@ export interface HttpContext {
   readonly dashboardDirectory?: string | undefined;
   /** Gets a line for each request, never with a token in it. */
   readonly logger?: HttpLogger | undefined;
+}
+
+export interface MetricsExposition {
+  readonly contentType: string;
+  /** Anybody may read it. Otherwise it is for the operator, and for this machine where nobody else can reach the server. */
+  readonly isPublic: boolean;
+  text(): Promise<string>;
 }
 
 export interface HealthCheck {

@@ -55,6 +55,8 @@ describe('[AUTH-7] no verb reaches another entity', () => {
     '/api/v1/connections',
     '/api/v1/realtime/stats',
     '/api/v1/ws/stats',
+    '/api/v1/ws/message-queue/stats',
+    '/api/v1/system/metrics',
   ];
 
   describe.each(disguises)('asked %s', (_, query, headers) => {
@@ -68,7 +70,7 @@ describe('[AUTH-7] no verb reaches another entity', () => {
       for (const list of ['topics', 'events', 'connections']) {
         if (Array.isArray(body[list])) expect(body[list]).toEqual([]);
       }
-      if (path.endsWith('realtime/stats'))
+      if (path.endsWith('realtime/stats') || path.endsWith('system/metrics'))
         expect(body).toMatchObject({ connections: { active_connections: 0 } });
       if (path.endsWith('ws/stats')) expect(body).toMatchObject({ active_sessions: 0, active_users: 0 });
     });

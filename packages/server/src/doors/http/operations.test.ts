@@ -94,11 +94,18 @@ describe('figures', () => {
     const { body } = await own.get('/api/v1/realtime/stats');
     expect(body).toEqual({
       connections: { active_connections: 0, max_connections: 10_000 },
+      metrics: { subscriptions: 0, avg_queue_depth: 0, event_history_size: 0 },
       backpressure_clients: 0,
       timestamp: expect.any(String),
     });
+    expect((await own.get('/api/v1/system/metrics')).body).toEqual({
+      ...body,
+      timestamp: expect.any(String),
+    });
     const member = new ApiClient(server.origin, await server.token({ roles: ['member'] }));
-    expect((await member.get('/api/v1/realtime/stats')).body).not.toHaveProperty('metrics');
+    const { body: seen } = await member.get<{ metrics: object }>('/api/v1/system/metrics');
+    expect(Object.keys(seen.metrics)).toEqual(['avg_queue_depth', 'event_history_size', 'subscriptions']);
+    expect(seen).not.toHaveProperty('host');
     stranger.close();
   });
 });
