@@ -37,6 +37,8 @@ describe('a tiny run', () => {
       context.skip('NOT TESTED: there is no C compiler, or no OpenSSL and libc headers');
     const output = await bench(
       'fan-out-20',
+      'fan-out-filtered',
+      'slow-clients',
       'many-topics',
       'compression',
       'idle',

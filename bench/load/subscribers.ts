@@ -87,6 +87,16 @@ export class Subscribers {
     return heads;
   }
 
+  /** The first `count` of them read nothing from now on. Latencies are those of the others, for good. */
+  async deafen(count: number): Promise<void> {
+    await this.#child.ask(`deafen ${count}`);
+  }
+
+  /** Those that were deaf read again. */
+  async listen(): Promise<void> {
+    await this.#child.ask('listen');
+  }
+
   async cut(): Promise<void> {
     await this.#child.ask('cut');
   }

@@ -9,6 +9,8 @@ export interface Workload {
   readonly tls?: boolean;
   /** Bytes of an event's data; some 90 when missing. */
   readonly dataBytes?: number;
+  /** Subscribers filter, each tenth of them by another filter, that looks into the data and lets everything through. */
+  readonly filtered?: boolean;
   /** Subscribers offer permessage-deflate. */
   readonly deflate?: boolean;
 }

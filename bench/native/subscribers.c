@@ -11,9 +11,11 @@
  *   cut              drops all connections
  *   resume <offset>  opens them again at once, with the -R frame ('@' stands for "epoch:offset" of the last event), and
  *                    answers when every client has reached the offset
+ *   deafen <n>       the first n clients read nothing from now on; their latencies do not count any more, either
+ *   listen           they read again
  *   quit             ends, as does the end of stdin
  *
- * In a greeting '#' stands for the client's number. A delivery is a text with "offset":<n>. Offsets must be contiguous for each client and topic; a topic's number is
+ * In a greeting '#' stands for the client's number, '%' for its last digit. A delivery is a text with "offset":<n>. Offsets must be contiguous for each client and topic; a topic's number is
  * what follows the last dash of its name. "t":<microseconds since 1970> gives the latency.
  * -z offers permessage-deflate as a browser does. A compressed frame is not inflated: until the client has its markers it counts as one, then as the
  * event that follows the last.
@@ -63,6 +65,7 @@ static const char *path = "/", *greetings[MAX_FRAMES], *marker = "", *resume_fra
 static int port, client_count = 1000, greeting_count, acks_wanted, topic_count = 1, scan, use_tls, use_deflate, poller;
 static long server_pid;
 static struct client *clients;
+static int deaf_count;
 static int next_to_open, opening, opened, ready_clients, was_ready, resuming, reached;
 static long resume_target;
 static double resume_began;
@@ -241,9 +244,10 @@ static void greet(struct client *c) {
   char frame[8192];
   if (!resuming) {
     for (int i = 0; i < greeting_count; i++) {
-      const char *place = strchr(greetings[i], '#');
+      const char *place = strpbrk(greetings[i], "#%");
+      int number = place && *place == '%' ? (c - clients) % 10 : c - clients;
       if (!place) put_frame(c, 1, greetings[i], strlen(greetings[i]));
-      else put_frame(c, 1, frame, snprintf(frame, sizeof frame, "%.*s%d%s", (int)(place - greetings[i]), greetings[i], (int)(c - clients), place + 1));
+      else put_frame(c, 1, frame, snprintf(frame, sizeof frame, "%.*s%d%s", (int)(place - greetings[i]), greetings[i], number, place + 1));
     }
     return;
   }
@@ -308,6 +312,7 @@ static void on_event(struct client *c, const unsigned char *start, const unsigne
   const unsigned char *stamp = FIND(number, end, "\"t\":");
   if (!stamp) return;
   double us = now - number_at(stamp, end);
+  if (c - clients < deaf_count) return;
   latency[bucket_of(us > 0 ? us : 0)]++;
   latency_count++;
 }
@@ -482,6 +487,17 @@ static void resume(long target) {
   begin_more();
 }
 
+static void deafen(int count) {
+  deaf_count = count < client_count ? count : client_count;
+  for (int i = 0; i < deaf_count; i++) epoll_ctl(poller, EPOLL_CTL_DEL, clients[i].fd, 0);
+  printf("{\"deaf\":%d}\n", deaf_count);
+}
+
+static void hear_again(void) {
+  for (int i = 0; i < deaf_count; i++) watch(&clients[i], EPOLL_CTL_ADD, EPOLLIN);
+  printf("{\"listening\":%d}\n", deaf_count);
+}
+
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -502,6 +518,8 @@ static void obey(char *line) {
   else if (!strcmp(line, "heads")) print_heads();
   else if (!strcmp(line, "cut")) cut();
   else if (!strncmp(line, "resume ", 7)) resume(atol(line + 7));
+  else if (!strncmp(line, "deafen ", 7)) deafen(atoi(line + 7));
+  else if (!strcmp(line, "listen")) hear_again();
   else if (!strcmp(line, "quit")) exit(0);
   else fprintf(stderr, "subscribers: unknown command %s\n", line);
 }

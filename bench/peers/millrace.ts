@@ -16,8 +16,11 @@ export const millrace: Peer = {
 /** The same server again, under another name: what two equal things differ by is noise. */
 export const millraceAgain: Peer = { ...millrace, name: 'Millrace (A/A)' };
 
+/** `%` is a subscriber's last digit. */
+const DISTINCT_FILTER = { 'data.load': { gte: 0 }, 'data.state': { ne: 'state-%' } };
+
 export async function startMillrace(
-  { topics, tls = false, deflate = false }: Workload,
+  { topics, tls = false, deflate = false, filtered = false }: Workload,
   environment: Environment,
 ): Promise<RunningPeer> {
   const directory = await mkdtemp(join(import.meta.dirname, '..', '.data-'));
@@ -36,7 +39,9 @@ export async function startMillrace(
       path,
       tls,
       deflate,
-      greetings: [JSON.stringify({ type: 'subscribe', topics })],
+      greetings: [
+        JSON.stringify({ type: 'subscribe', topics, ...(filtered && { filter: DISTINCT_FILTER }) }),
+      ],
       ready: { marker: '"type":"subscribed"', times: topics.length },
       resumeFrame: `{"type":"subscribe","topic":"${topics[0]}","since":"@"}`,
       connectPublisher: () => WebSocketPublisher.connect({ port, path, tls }),

@@ -5,6 +5,7 @@ import { compression } from './compression.ts';
 import { fanOutScenarios } from './fan-out-scenarios.ts';
 import { idle } from './idle.ts';
 import { resumeStorm } from './resume-storm.ts';
+import { slowClients } from './slow-clients.ts';
 
 export const allScenarios: readonly Scenario[] = [
   ...fanOutScenarios,
@@ -13,4 +14,5 @@ export const allScenarios: readonly Scenario[] = [
   appendInProcess,
   appendWebSocket,
   resumeStorm,
+  slowClients,
 ];

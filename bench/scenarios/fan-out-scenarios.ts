@@ -110,6 +110,35 @@ export const fanOutScenarios: readonly Scenario[] = [
     ),
   },
   {
+    name: 'fan-out-filtered',
+    title:
+      'Fan-out: 200 events/s in bursts of 10 to 1,000 subscribers with ten distinct filters, beside the same without',
+    metrics: FAN_OUT_METRICS,
+    sides: [
+      fanOutSide(millrace, bursts, `${M}, no filter`),
+      fanOutSide(millrace, { ...bursts, filtered: true }),
+      fanOutSide(millrace, slow, `${M} at 20/s, no filter`),
+      fanOutSide(millrace, { ...slow, filtered: true }, `${M} at 20/s`),
+    ],
+    relativeTo: { side: `${M}, no filter`, metric: 'usPerDelivery' },
+    targets: [
+      {
+        text: 'ten distinct filters, bursts: CPU per delivery ≤ 1.3 × that without',
+        side: M,
+        metric: 'usPerDelivery',
+        relativeTo: `${M}, no filter`,
+        atMost: 1.3,
+      },
+      {
+        text: 'ten distinct filters, 20 events/s: CPU per delivery ≤ 1.3 × that without',
+        side: `${M} at 20/s`,
+        metric: 'usPerDelivery',
+        relativeTo: `${M} at 20/s, no filter`,
+        atMost: 1.3,
+      },
+    ],
+  },
+  {
     name: 'fan-out-tls',
     title: 'Fan-out over TLS 1.3: 20 events/s to 1,000 subscribers',
     metrics: FAN_OUT_METRICS,

@@ -52,9 +52,13 @@ function tokenOf(flags: ConnectionFlags, env: NodeJS.ProcessEnv): string | undef
 
 /**
  * Which server to talk to, and with which token: flag, environment, and for a server on this machine a short-lived token of
- * its own key, with no more than `role`.
+ * its own key, with no more than `role`, for `userId`.
  */
-export async function findTarget(flags: ConnectionFlags, role: Role): Promise<Target> {
+export async function findTarget(
+  flags: ConnectionFlags,
+  role: Role,
+  userId: string = userName(),
+): Promise<Target> {
   const given = flags.url ?? (process.env.MILLRACE_URL || undefined);
   const token = tokenOf(flags, process.env);
   if (given !== undefined && (token !== undefined || !isLoopback(checkUrl(given)))) {
@@ -65,7 +69,7 @@ export async function findTarget(flags: ConnectionFlags, role: Role): Promise<Ta
   const key = token === undefined ? findLocalKey(config) : undefined;
   if (key === undefined) return { url, token };
   say(`no token given: using one for the role ${role}, signed with ${key}`);
-  const claims = { userId: userName(), roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
+  const claims = { userId, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
   return { url, token: () => signLocalToken(config, claims) };
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { describeFailure } from './cli-error.ts';
 import { addConfig } from './commands/config.ts';
+import { addInbox } from './commands/inbox.ts';
 import { addPub } from './commands/pub.ts';
 import { addRun } from './commands/run.ts';
 import { addServe } from './commands/serve.ts';
@@ -23,7 +24,7 @@ const program = new Command('millrace')
   .addHelpText('after', EXIT_CODE_HELP)
   .exitOverride();
 
-for (const add of [addServe, addPub, addSub, addRun, addToken, addConfig]) add(program);
+for (const add of [addServe, addPub, addSub, addInbox, addRun, addToken, addConfig]) add(program);
 
 try {
   await program.parseAsync();

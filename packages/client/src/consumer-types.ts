@@ -33,6 +33,8 @@ export interface ConsumerEvents<Catalog extends object>
    * messages up. Messages that wait here already are handed over all the same.
    */
   readonly acknowledged: { readonly topic: string; readonly offset: number };
+  /** For messages that are acknowledged in their own time: nothing but `message.ack()` does it. */
+  readonly message: Message<Catalog>;
   /** The handler threw: the message is not acknowledged and comes again. */
   readonly failed: { readonly message: Message<Catalog>; readonly error: unknown };
 }
@@ -45,6 +47,7 @@ export interface ConsumerEvents<Catalog extends object>
  * ```ts
  * for await (const message of client.inbox()) await show(message); // asking for the next acknowledges this one
  * await client.inbox().handle(async (message) => store(message));  // acknowledged unless it throws
+ * client.inbox().on('message', (message) => ask(message).then(() => message.ack())); // acknowledged by hand
  * ```
  *
  * Leaving the loop closes the consumer, and does not acknowledge the message that it was left with.

@@ -282,3 +282,23 @@ test('what a consumer is no topic for is refused at once', () => {
     expect.objectContaining({ code: 'bad-topic' }),
   );
 });
+
+test('[ACK-4] a listener gets messages as they come, and acknowledges them by hand, in any order', async () => {
+  const { platform, server, client } = startClient();
+  server.append(INBOX, 1);
+  server.append(INBOX, 2);
+  const inbox = client.inbox();
+  await platform.flush();
+  const messages: Message[] = [];
+  inbox.on('message', (message) => messages.push(message));
+  await platform.flush();
+  server.append(INBOX, 3);
+  await platform.flush();
+  expect(messages.map(({ data }) => data)).toEqual([1, 2, 3]);
+  messages[1]?.ack();
+  await platform.advance(100);
+  expect(server.acks).toEqual([]);
+  messages[0]?.ack();
+  await platform.advance(100);
+  expect(server.acked(INBOX, 'inbox')).toBe(2);
+});

@@ -36,6 +36,7 @@ export class TopicConsumer<Catalog extends object> implements Consumer<Catalog>,
   #messages = new HandledMessages('');
   /** Of the event that seals the topic. */
   #lastOffset = Infinity;
+  #emitting = false;
   #ackTimer: Timer | undefined;
   #ackedAtMs = -Infinity;
 
@@ -81,7 +82,13 @@ export class TopicConsumer<Catalog extends object> implements Consumer<Catalog>,
     name: Name,
     listener: (value: ConsumerEvents<Catalog>[Name]) => void,
   ): () => void {
-    return this.#emitter.on(name, listener);
+    const undo = this.#emitter.on(name, listener);
+    // What comes waits until somebody wants it.
+    if (name === 'message' && !this.#emitting) {
+      this.#emitting = true;
+      this.#subscription.on('event', (event) => this.#emitter.emit('message', this.#messageOf(event)));
+    }
+    return undo;
   }
 
   async handle(handler: (message: Message<Catalog>) => unknown): Promise<void> {

@@ -87,6 +87,7 @@ export class SseStream {
     const query = new URLSearchParams({ topics: request.topic, format: 'full' });
     if (since !== undefined) query.set('since', sinceText(since));
     if (request.filter !== undefined) query.set('filter', JSON.stringify(request.filter));
+    if (request.slow !== undefined) query.set('slow', request.slow);
     if (request.consumer !== undefined) query.set('consumer', request.consumer);
     const response = await this.#get(`${urls.events}?${query}`, 'text/event-stream');
     if (response.body === null) throw new MillraceError('unavailable', 'the event stream has no body');

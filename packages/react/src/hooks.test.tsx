@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { type ConnectionState, MillraceError, type MillraceEvent } from '@millrace/client';
+import { type ConnectionState, type Message, MillraceError, type MillraceEvent } from '@millrace/client';
 import { act, type ReactNode, StrictMode } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -11,6 +11,7 @@ import {
   type TopicSnapshot,
   useConnectionState,
   useEventBatches,
+  useInbox,
   useLatest,
   useMillrace,
   useTopic,
@@ -57,6 +58,10 @@ class FakeClient extends FakeEmitter {
     const subscription = new FakeSubscription(topic, options);
     this.subscriptions.push(subscription);
     return subscription;
+  }
+
+  inbox(options: unknown): FakeSubscription {
+    return this.topic('user.ada', options);
   }
 
   get open(): FakeSubscription[] {
@@ -275,6 +280,24 @@ test('useEventBatches hands over every event once and keeps none', () => {
   expect(opened).toBe(1);
   act(() => client.only.emit('lag', { behind: 12 }));
   expect(statuses.at(-1)?.behind).toBe(12);
+});
+
+test('useInbox shows what is to be acknowledged; what is, here or on another device, is gone', () => {
+  const { last } = renderHook(() => useInbox());
+  const acked: number[] = [];
+  const message = (offset: number): Message => ({ ...event(offset), ack: () => acked.push(offset) });
+  act(() => client.only.emit('subscribed', { topic: 'user.ada' }));
+  for (let offset = 1; offset <= 4; offset++) client.only.emit('message', message(offset));
+  frame();
+  const shown = (): number[] => last().messages.map(({ offset }) => offset);
+  expect(shown()).toEqual([1, 2, 3, 4]);
+  expect(last().phase).toBe('open');
+  act(() => last().messages[2]?.ack());
+  expect(shown()).toEqual([1, 2, 4]);
+  expect(acked).toEqual([3]);
+  client.only.emit('message', message(5));
+  act(() => client.only.emit('acknowledged', { topic: 'user.ada', offset: 2 }));
+  expect(shown()).toEqual([4, 5]);
 });
 
 test('a hook outside of a provider says what to do', () => {

@@ -1,9 +1,11 @@
 export { type FrameScheduler, frameScheduler } from './frame-scheduler.ts';
+export type { InboxSnapshot } from './inbox-store.ts';
 export { MillraceProvider, type MillraceProviderProps, useMillrace } from './millrace-provider.tsx';
 export type { ReadOptions } from './read-options.ts';
 export type { FeedPhase, FeedStatus } from './topic-feed.ts';
 export type { TopicSnapshot } from './topic-store.ts';
 export { useConnectionState } from './use-connection-state.ts';
 export { type UseEventBatchesOptions, useEventBatches } from './use-event-batches.ts';
+export { useInbox } from './use-inbox.ts';
 export { useLatest } from './use-latest.ts';
 export { type UseTopicOptions, useTopic } from './use-topic.ts';

@@ -1,4 +1,5 @@
 import type { AnyCatalog, EventOf } from '@millrace/client';
+import { ExternalStore } from './external-store.ts';
 import { type FeedSource, type FeedStatus, OPENING, openFeed } from './topic-feed.ts';
 
 export interface TopicSnapshot<Catalog extends object = AnyCatalog> extends FeedStatus {
@@ -10,49 +11,22 @@ export interface TopicSnapshot<Catalog extends object = AnyCatalog> extends Feed
 
 const EMPTY: TopicSnapshot = { ...OPENING, events: [], received: 0 };
 
-/** The newest events of a topic as an external store: it subscribes while React does. */
-export class TopicStore {
-  readonly #source: FeedSource;
-  readonly #maxEvents: number;
-  readonly #listeners = new Set<() => void>();
-  #snapshot: TopicSnapshot = EMPTY;
-  #close: (() => void) | undefined;
+/** The newest events of a topic. */
+export function createTopicStore(source: FeedSource, maxEvents: number): ExternalStore<TopicSnapshot> {
+  return new ExternalStore(EMPTY, (change) =>
+    openFeed(source, {
+      events: (events) => change((snapshot) => withEvents(snapshot, events, maxEvents)),
+      status: (status) => change((snapshot) => ({ ...snapshot, ...status })),
+    }),
+  );
+}
 
-  constructor(source: FeedSource, maxEvents: number) {
-    this.#source = source;
-    this.#maxEvents = maxEvents;
-  }
-
-  readonly snapshot = (): TopicSnapshot => this.#snapshot;
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    this.#close ??= this.#open();
-    return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      this.#close?.();
-      this.#close = undefined;
-    };
-  };
-
-  #open(): () => void {
-    this.#snapshot = EMPTY;
-    return openFeed(this.#source, {
-      events: (events) => this.#add(events),
-      status: (status) => this.#change({ ...this.#snapshot, ...status }),
-    });
-  }
-
-  #add(added: readonly EventOf<AnyCatalog>[]): void {
-    const { events, received } = this.#snapshot;
-    const kept = added.length < this.#maxEvents ? events.slice(added.length - this.#maxEvents) : [];
-    const newest = [...kept, ...added.slice(-this.#maxEvents)];
-    this.#change({ ...this.#snapshot, events: newest, received: received + added.length });
-  }
-
-  #change(snapshot: TopicSnapshot): void {
-    this.#snapshot = snapshot;
-    for (const listener of this.#listeners) listener();
-  }
+function withEvents(
+  snapshot: TopicSnapshot,
+  added: readonly EventOf<AnyCatalog>[],
+  maxEvents: number,
+): TopicSnapshot {
+  const kept = added.length < maxEvents ? snapshot.events.slice(added.length - maxEvents) : [];
+  const events = [...kept, ...added.slice(-maxEvents)];
+  return { ...snapshot, events, received: snapshot.received + added.length };
 }

@@ -2,7 +2,7 @@ import type { AnyCatalog } from '@millrace/client';
 import { useMemo, useSyncExternalStore } from 'react';
 import { useMillraceContext } from './millrace-provider.tsx';
 import { type ReadOptions, useStableOptions } from './read-options.ts';
-import { type TopicSnapshot, TopicStore } from './topic-store.ts';
+import { createTopicStore, type TopicSnapshot } from './topic-store.ts';
 
 export interface UseTopicOptions extends ReadOptions {
   /** How many of the newest events are kept. Default 1,000. */
@@ -24,7 +24,7 @@ export function useTopic<Catalog extends object = AnyCatalog>(
   const { maxEvents = 1000 } = options;
   const read = useStableOptions(options);
   const store = useMemo(
-    () => new TopicStore({ client, scheduler, topic, options: read }, maxEvents),
+    () => createTopicStore({ client, scheduler, topic, options: read }, maxEvents),
     [client, scheduler, topic, read, maxEvents],
   );
   const snapshot = useSyncExternalStore(store.subscribe, store.snapshot, store.snapshot);

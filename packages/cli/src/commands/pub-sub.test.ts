@@ -127,6 +127,36 @@ test('people get lines to read, several patterns at once', async () => {
   expect((await sub.finished).code).toBe(143);
 });
 
+test('a filter leaves out what does not match, and a priority is kept', async () => {
+  await run('pub', 'job.a', 'job.step', '{"n":{{i}}}', '--count', '9');
+  await run('pub', 'job.a', 'job.failed', '{"n":10}', '--priority', 'critical', '--seal');
+  const sub = await run(
+    ...['sub', 'job.a', '--since', 'earliest', '--json', '--until-sealed', '--batch', '--slow', 'catchup'],
+    ...['--filter', '{"data.n": {"gte": 9}}'],
+  );
+  expect(eventsOf(sub.stdout)).toMatchObject([{ data: { n: 9 } }, { data: { n: 10 }, priority: 'critical' }]);
+});
+
+test('an inbox is shown as it is, until its messages are acknowledged', async () => {
+  await run('pub', 'user.ann', 'note', '{"n":{{i}}}', '--count', '3');
+  const look = start(['inbox', '--user', 'ann', '--json']);
+  await look.waitFor('stdout', /"n":3/);
+  look.kill('SIGINT');
+  expect((await look.finished).code).toBe(130);
+  const take = start(['inbox', '--user', 'ann', '--ack', '--json']);
+  await take.waitFor('stdout', /"n":3/);
+  take.kill('SIGINT');
+  expect(eventsOf((await take.finished).stdout).map(({ data }) => data)).toEqual(
+    [1, 2, 3].map((n) => ({ n })),
+  );
+  const again = start(['inbox', '--user', 'ann', '--ack', '--json']);
+  await again.waitFor('stderr', /signed with/);
+  await run('pub', 'user.ann', 'note', '{"n":4}');
+  await again.waitFor('stdout', /"n":4/);
+  again.kill('SIGINT');
+  expect(eventsOf((await again.finished).stdout)).toHaveLength(1);
+});
+
 test('ends quietly when nobody reads on', async () => {
   await run(
     'pub',

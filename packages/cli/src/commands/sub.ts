@@ -7,38 +7,24 @@ import type {
   Subscription,
 } from '@millrace/client';
 import { type Command, Option } from 'commander';
-import { type ConnectionFlags, connect, createConnectionTeller, findTarget } from '../connection.ts';
+import { type ConnectionFlags, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
-import { formatEvent, wantsColours } from '../event-line.ts';
-import { onceStopped } from '../interruption.ts';
+import { type PrintingFlags, printFrom, watchReader, writerOf } from '../event-printing.ts';
 import { filter, patterns, positiveInteger } from '../option-values.ts';
-import { readOutput } from '../run/read-output.ts';
 import { readSince } from '../since.ts';
-import { complain, say, setQuiet } from '../status.ts';
-import { exitOnBrokenPipe, writeError, writeOut } from '../stdout.ts';
+import { setQuiet } from '../status.ts';
 
-interface SubFlags extends ConnectionFlags {
+interface SubFlags extends ConnectionFlags, PrintingFlags {
   readonly since?: string;
   readonly last?: number;
   readonly filter?: EventFilter;
   readonly batch?: true;
   readonly slow?: SlowPolicy;
-  readonly json?: true;
-  readonly output?: true;
   readonly untilSealed?: true;
   readonly quiet?: true;
 }
 
-function watch(subscription: Subscription): void {
-  subscription.on('gap', ({ topic, reason, count }) => {
-    complain(`events of ${topic} are missing here: ${count === undefined ? '' : `${count}, `}${reason}`);
-  });
-  subscription.on('lag', ({ behind }) => {
-    say(behind === 0 ? 'live again' : `reading slower than events come: ${behind} behind`);
-  });
-}
-
-/** Prints one topic's or pattern's events until it ends. The SDK waits while whoever reads us is slow. */
+/** Prints one topic's or pattern's events until it ends. */
 async function print(
   subscription: Subscription,
   write: (event: MillraceEvent) => Promise<void>,
@@ -50,24 +36,9 @@ async function print(
   }
 }
 
-/** How events are written, one after the other. */
-function writerOf(flags: SubFlags): (event: MillraceEvent) => Promise<void> {
-  if (flags.output) return writeOutput;
-  if (flags.json) return (event) => writeOut(`${JSON.stringify(event)}\n`);
-  const colours = wantsColours(process.stdout, process.env);
-  return (event) => writeOut(`${formatEvent(event, colours)}\n`);
-}
-
-/** What a recorded command wrote, to where it wrote it; nothing else. */
-async function writeOutput(event: MillraceEvent): Promise<void> {
-  const piece = readOutput(event);
-  if (piece === undefined) return;
-  await (piece.isStderr ? writeError(piece.bytes) : writeOut(piece.bytes));
-}
-
 function subscribe(client: Client, topic: string, options: SubscribeOptions): Subscription {
   const subscription = client.topic(topic, options);
-  watch(subscription);
+  watchReader(subscription);
   return subscription;
 }
 
@@ -75,24 +46,10 @@ async function printAll(topics: readonly string[], flags: SubFlags): Promise<voi
   setQuiet(flags.quiet === true);
   const { filter, batch, slow } = flags;
   const options = { since: readSince(flags, topics, Date.now()), filter, batch, slow };
-  exitOnBrokenPipe();
-  const client = await connect(await findTarget(flags, 'observer'));
   const write = writerOf(flags);
-  const teller = createConnectionTeller({
-    lost: 'connection lost; trying to come back',
-    back: 'connected again',
-  });
-  teller.watch(client);
-  const stop = (): void => {
-    teller.stop();
-    client.close();
-  };
-  onceStopped(stop);
-  try {
-    await Promise.all(topics.map((topic) => print(subscribe(client, topic, options), write, flags)));
-  } finally {
-    stop();
-  }
+  await printFrom(await findTarget(flags, 'observer'), (client) =>
+    Promise.all(topics.map((topic) => print(subscribe(client, topic, options), write, flags))),
+  );
 }
 
 export function addSub(program: Command): void {

@@ -281,13 +281,16 @@ export class EntityFeed {
     }
     const { epoch, offset, seq } = events[end - 1] as StoredEvent;
     channel.head = { epoch, offset, seq };
-    for (let g = 0; g < gathered.length; g++) this.#give(channel, gathered[g] as GroupChunk);
+    const whole = new Map<Dialect, Chunk>();
+    for (let g = 0; g < gathered.length; g++) {
+      const group = gathered[g] as GroupChunk;
+      const chunk = group.length === end - start ? wholeChunk(group, whole) : group.chunk();
+      if (chunk !== undefined) this.#give(channel, group, chunk);
+    }
     if (waiters.length > 0) this.#offer(channel.events.at(channel.events.length - 1), waiters);
   }
 
-  #give(channel: Channel, gathered: GroupChunk): void {
-    const chunk = gathered.chunk();
-    if (chunk === undefined) return;
+  #give(channel: Channel, gathered: GroupChunk, chunk: Chunk): void {
     const { members } = gathered.group;
     const dueMs = dueOf(gathered.urgency, channel.flushWindowMs);
     for (let m = 0; m < members.length; m++)
@@ -393,6 +396,11 @@ class GroupChunk {
     return this.#first?.timestamp ?? 0;
   }
 
+  /** How many events it took. */
+  get length(): number {
+    return this.#frames.length;
+  }
+
   takes(verdicts: readonly boolean[]): boolean {
     const { filters } = this.group;
     if (filters.length === 0) return true;
@@ -420,6 +428,17 @@ class GroupChunk {
       kept,
     };
   }
+}
+
+/** Groups whose filters let everything through are given one chunk, so that their sessions stay at one link. */
+function wholeChunk(gathered: GroupChunk, whole: Map<Dialect, Chunk>): Chunk | undefined {
+  const { dialect, kept } = gathered.group;
+  if (kept) return gathered.chunk();
+  const known = whole.get(dialect);
+  if (known !== undefined) return known;
+  const chunk = gathered.chunk();
+  if (chunk !== undefined) whole.set(dialect, chunk);
+  return chunk;
 }
 
 function judge(filters: readonly CompiledFilter[], event: StoredEvent): readonly boolean[] {

@@ -1,10 +1,10 @@
 import type { Session } from './session.ts';
-import type { Timed } from './timing-wheel.ts';
+import { TICK_MS, type Timed } from './timing-wheel.ts';
 
 /** Shares of the time that a message may stand still: until it is noticed at the latest, and from then until the end. */
 const NOTICE = 0.4;
 const PATIENCE = 0.5;
-const TICK_MS = 1000;
+const LOOK_EVERY_MS = 1000;
 /** A message that grows by less while it is watched stands still: whoever sends a byte at a time is no better. */
 const MIN_PROGRESS_BYTES = 1024;
 
@@ -41,9 +41,10 @@ export class StalledMessages implements Timed {
 
   onDue(now: number): number {
     for (const [session, suspect] of this.#suspects) this.#check(session, suspect, now);
-    const ticks = Math.max(1, Math.floor((this.#maxMs * NOTICE) / TICK_MS));
-    this.#look(Math.ceil(this.#count() / ticks), now);
-    return now + TICK_MS;
+    const looks = Math.max(1, Math.floor((this.#maxMs * NOTICE) / LOOK_EVERY_MS));
+    this.#look(Math.ceil(this.#count() / looks), now);
+    // The wheel comes up to a tick late.
+    return now + LOOK_EVERY_MS - TICK_MS;
   }
 
   #look(count: number, now: number): void {

@@ -6,7 +6,8 @@ export interface Timed {
   onDue(nowMs: number): number | undefined;
 }
 
-const TICK_MS = 250;
+/** How late an entry may be looked at. */
+export const TICK_MS = 250;
 const SLOTS = 256;
 
 /**
