@@ -12,26 +12,39 @@ const SESSIONS = 10_000;
 /** Files that a server has open beside its connections, generously. */
 const OTHER_FILES = 500;
 
-function idleSide(peer: Peer, topic: string, name: string): Side {
+interface IdleOptions {
+  readonly topic: string;
+  /** Sessions offer permessage-deflate, as browsers do. */
+  readonly deflate?: boolean;
+}
+
+function idleSide(peer: Peer, options: IdleOptions, name: string): Side {
   return {
     name,
     async missing(environment) {
       const limit = Number.parseInt((await outputOf('sh', '-c', 'ulimit -Hn')) ?? '', 10);
       const needed = scaled(SESSIONS, environment) + OTHER_FILES;
       if (limit < needed) return `a process may open ${limit} files, ${needed} are needed (ulimit -n)`;
+      if (options.deflate && environment.tools === undefined)
+        return 'only the C subscribers offer compression';
       return peer.missing(environment);
     },
-    measure: (environment) => measureIdle(peer, topic, environment),
+    measure: (environment) => measureIdle(peer, options, environment),
   };
 }
 
-async function measureIdle(peer: Peer, topic: string, environment: Environment): Promise<Outcome> {
+async function measureIdle(
+  peer: Peer,
+  { topic, deflate = false }: IdleOptions,
+  environment: Environment,
+): Promise<Outcome> {
   const sessions = scaled(SESSIONS, environment);
   const workload: Workload = {
     subscribers: sessions,
     topics: [topic],
     eventsPerSecond: 1,
     eventsPerBatch: 1,
+    deflate,
   };
   const running = await peer.start(workload, environment);
   let subscribers: Subscribers | undefined;
@@ -70,12 +83,13 @@ export const idle: Scenario = {
     { key: 'cpu', title: 'CPU %', digits: 1 },
   ],
   sides: [
-    idleSide(millrace, 'bench.idle', 'Millrace, one topic'),
-    idleSide(millrace, 'bench.idle-#', 'Millrace, a topic each'),
-    idleSide(ws, 'bench.idle', 'ws, send() each'),
+    idleSide(millrace, { topic: 'bench.idle' }, 'Millrace, one topic'),
+    idleSide(millrace, { topic: 'bench.idle', deflate: true }, 'Millrace, compression offered'),
+    idleSide(millrace, { topic: 'bench.idle-#' }, 'Millrace, a topic each'),
+    idleSide(ws, { topic: 'bench.idle' }, 'ws, send() each'),
   ],
   relativeTo: { side: 'ws, send() each', metric: 'kbPerSession' },
-  targets: ['one topic', 'a topic each'].map((how) => ({
+  targets: ['one topic', 'compression offered', 'a topic each'].map((how) => ({
     text: `10,000 idle sessions, ${how}: ≤ 12 KB RSS a session`,
     side: `Millrace, ${how}`,
     metric: 'kbPerSession',

@@ -16,6 +16,8 @@ if (!hasBrowser) {
 }
 
 const DEADLINE = 20_000;
+/** More than what is sent uncompressed. */
+const LONG_TEXT = 'Step 3 of 9 is done, all tests pass; ж. '.repeat(200);
 
 let folder: string;
 let port: number;
@@ -261,5 +263,28 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
         });
       await poll(overflow).toBe(0);
     }
+  });
+
+  test('[COMP-2] [COMP-4] a browser reads what the server compressed, and the server what the browser did', async () => {
+    await openDashboard();
+    const [url = '', token = ''] = link.split('/#token=');
+    const [extensions, data] = await page.evaluate(
+      ([address, text]) =>
+        new Promise<[string, unknown]>((resolve, reject) => {
+          const socket = new WebSocket(address as string);
+          const send = (message: object): void =>
+            socket.send(JSON.stringify({ topic: 'browser.a', ...message }));
+          socket.onerror = () => reject(new Error('the connection failed'));
+          socket.onmessage = ({ data: received }) => {
+            const message = JSON.parse(received as string) as { type: string; data?: unknown };
+            if (message.type === 'welcome') send({ type: 'subscribe' });
+            if (message.type === 'subscribed') send({ type: 'publish', event: 'x', data: { text } });
+            if (message.type === 'event') resolve([socket.extensions, message.data]);
+          };
+        }),
+      [`${url.replace('http', 'ws')}/ws?token=${token}`, LONG_TEXT],
+    );
+    expect(extensions).toContain('permessage-deflate');
+    expect(data).toEqual({ text: LONG_TEXT });
   });
 });
