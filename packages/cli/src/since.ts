@@ -1,4 +1,4 @@
-import { hasWildcard, parseCursor, parsePosition, type Since } from '@millrace/protocol';
+import { hasWildcard, MAX_LAST_OF_PATTERN, parseCursor, parsePosition, type Since } from '@millrace/protocol';
 import { parseDuration } from '@millrace/server/config';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
@@ -19,15 +19,14 @@ export function readSince(
 ): Since | undefined {
   if (since !== undefined && last !== undefined)
     throw new CliError('give --since or --last, not both', EXIT.usage);
-  const start = last === undefined ? readText(since, now) : { last };
   const pattern = topics.find(hasWildcard);
-  if (pattern !== undefined && typeof start === 'object') {
+  if (pattern !== undefined && last !== undefined && last > MAX_LAST_OF_PATTERN) {
     throw new CliError(
-      `a pattern such as "${pattern}" can begin now, at "earliest" or at a cursor; --last and times are for single topics`,
+      `--last is at most ${MAX_LAST_OF_PATTERN} for a pattern such as "${pattern}"; use --since with a time or earliest`,
       EXIT.usage,
     );
   }
-  return start;
+  return last === undefined ? readText(since, now) : { last };
 }
 
 function readText(since: string | undefined, now: number): Since | undefined {

@@ -23,6 +23,12 @@ export const MAX_NAME_LENGTH = 255;
 /** Events in one HTTP publish. */
 export const MAX_PUBLISH_BATCH = 1000;
 
+/**
+ * Most events that `{last: n}` may ask of a pattern: the newest of many topics must be looked for. The newest of one topic
+ * are known, and unbounded.
+ */
+export const MAX_LAST_OF_PATTERN = 10_000;
+
 /** How often a client must be heard; the server pings a silent client at this pace. */
 export const HEARTBEAT_MS = 30_000;
 

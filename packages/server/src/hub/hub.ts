@@ -2,6 +2,7 @@ import {
   BROADCAST_TOPIC,
   type Cursor,
   compileFilter,
+  MAX_LAST_OF_PATTERN,
   MillraceError,
   overlapsPattern,
   type Position,
@@ -585,7 +586,11 @@ function sinceFrom(start: Start): ReadSinceFrom {
     case 'cursor':
       return start.cursor;
     case 'last':
-      return { last: start.count };
+      if (start.count <= MAX_LAST_OF_PATTERN) return { last: start.count };
+      throw new MillraceError(
+        'bad-position',
+        `last: at most ${MAX_LAST_OF_PATTERN} events of a pattern; use a time or "earliest"`,
+      );
     case 'time':
       return { time: start.timeMs };
     case 'position':

@@ -327,6 +327,7 @@ describe('many topics', () => {
     ['?topics=a&limit=0', 400, 'bad-message'],
     ['?topics=a&from=yesterday', 400, 'bad-position'],
     ['?topics=a&last=1&since=earliest', 400, 'bad-message'],
+    ['?topics=a&last=10001', 400, 'bad-position'],
     ['?topics=a&filter={', 400, 'bad-message'],
     ['?topics=user.somebody', 403, 'forbidden'],
     [`?topics=${Array(129).fill('a').join(',')}`, 429, 'too-many-subscriptions'],

@@ -2,6 +2,7 @@ import {
   compileFilter,
   formatCursor,
   formatPosition,
+  MAX_LAST_OF_PATTERN,
   MillraceError,
   parsePosition,
   type RecoveryFailure,
@@ -272,7 +273,13 @@ function readFrom(query: TopicHistoryQuery): ReadFrom | { readonly since: string
 /** The same of a page of many topics. */
 function readSinceFrom({ since, last, from }: HistoryQuery): ReadSinceFrom {
   refuseSeveral({ since, last, from });
-  if (last !== undefined) return { last };
+  if (last !== undefined) {
+    if (last <= MAX_LAST_OF_PATTERN) return { last };
+    throw new MillraceError(
+      'bad-position',
+      `query: "last" is at most ${MAX_LAST_OF_PATTERN} over many topics`,
+    );
+  }
   if (from !== undefined) return { time: readTime(from) };
   const start = parseSince(since ?? 'earliest');
   if (start.kind === 'earliest') return 'earliest';
