@@ -1,0 +1,268 @@
+import { CLIENT_MESSAGE_SCHEMAS } from '@millrace/protocol/client-message';
+import { ApiClient, type TestClient } from '@millrace/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Attack, disguised, HTTP_ROWS } from './fixtures/http-attacks.ts';
+import {
+  type Handles,
+  INTRUDER,
+  OURS,
+  PRIVATE,
+  ROLES,
+  SECRET,
+  THEIRS,
+  TOPICS,
+  TwoEntities,
+} from './fixtures/two-entities.ts';
+import { SUBSCRIPTIONS, VERB_ROWS } from './fixtures/verb-attacks.ts';
+
+/*
+ * Two entities with everything alike. Whatever a bearer of `theirs` asks at any door, in any role, is answered as it
+ * would be if `ours` did not exist, and changes nothing there. Within `ours`, what is ann's is shown to nobody else.
+ */
+
+let both: TwoEntities;
+/** The same server and the same `theirs`, without `ours`. */
+let alone: TwoEntities;
+let handles: Handles;
+/** Of ours, at the beginning. */
+let connections: unknown[];
+
+beforeAll(async () => {
+  [both, alone] = await Promise.all([TwoEntities.start(), TwoEntities.start()]);
+  handles = await both.fillOurs();
+  await Promise.all([both.populate(THEIRS, 'theirs'), alone.populate(THEIRS, 'theirs')]);
+  ({ connections } = await both.oursAsItIs());
+}, 60_000);
+
+afterAll(() => Promise.all([both.close(), alone.close()]));
+
+describe('the table', () => {
+  test('[AUTH-7] has every route of the API: add a row to http-attacks.ts for a new one', async () => {
+    const { paths } = (
+      await new ApiClient(both.server.origin).get<{ paths: Record<string, object> }>('/openapi.json')
+    ).body;
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(Object.keys(HTTP_ROWS).sort()).toEqual(routes.sort());
+  });
+
+  test('[AUTH-7] has every message of a client: add a row to verb-attacks.ts for a new one', () => {
+    expect(Object.keys(VERB_ROWS).sort()).toEqual(Object.keys(CLIENT_MESSAGE_SCHEMAS).sort());
+  });
+});
+
+/** Differs between two servers that were told the same. */
+const VOLATILE = new Set(
+  `id timestamp position cursor epoch connectionId connectedAt lastActivity until address checks
+  uptime_seconds event_history_size`.split(/\s+/),
+);
+
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [key, VOLATILE.has(key) ? '…' : comparable(each)]),
+  );
+}
+
+const attacksOf = (kind: 'reads' | 'writes'): Attack[] =>
+  Object.entries(HTTP_ROWS).flatMap(([route, row]) => {
+    if (kind === 'reads') return (row.reads?.(handles) ?? []).map((path) => disguised({ path }));
+    const method = route.slice(0, route.indexOf(' '));
+    return (row.writes?.(handles) ?? []).map((attack) => disguised({ method, ...attack }));
+  });
+
+/** Whether a path has a place of our log, which another server knows nothing of: its answer says nothing of ours. */
+function isPlace(path: string): boolean {
+  const { position, offsetZero, cursor, auditPosition } = handles;
+  return [position, offsetZero, cursor, auditPosition].some((place) => path.includes(place));
+}
+
+describe('over HTTP', () => {
+  test('[AUTH-7] the size of history counts the own entity', async () => {
+    const sizes = [];
+    for (const world of [both, alone]) {
+      const api = await world.api({ entity: THEIRS, sub: 'ann', roles: ['admin'] });
+      const { body } = await api.get<{ metrics: { event_history_size: number } }>('/api/v1/realtime/stats');
+      sizes.push(body.metrics.event_history_size);
+    }
+    expect(sizes).toEqual([TOPICS.length, TOPICS.length]);
+  });
+
+  test.each(ROLES.flatMap((role) => (['reads', 'writes'] as const).map((kind) => [role, kind] as const)))(
+    '[AUTH-7] as %s of another entity, what it %s is answered as if we did not exist',
+    async (role, kind) => {
+      const as = { entity: THEIRS, sub: 'ann', roles: [role] };
+      const [here, there] = await Promise.all([both.api(as), alone.api(as)]);
+      const before = await both.oursAsItIs();
+      for (const { path, ...request } of attacksOf(kind)) {
+        const [answer, expected] = [await here.call(path, request), await there.call(path, request)];
+        const what = `${request.method ?? 'GET'} ${path}`;
+        expect(answer.text, what).not.toContain(SECRET);
+        expect([401, 429, 500], what).not.toContain(answer.status);
+        if (isPlace(path)) continue;
+        expect([answer.status, comparable(answer.body)], what).toEqual([
+          expected.status,
+          comparable(expected.body),
+        ]);
+      }
+      expect(await both.oursAsItIs()).toEqual(before);
+    },
+    60_000,
+  );
+
+  test.each(ROLES)('[AUTH-8] as %s of our own entity, nobody reads what is for ann', async (role) => {
+    const bob = await both.api({ entity: OURS, sub: 'bob', roles: [role] });
+    let seen = '';
+    for (const { path } of attacksOf('reads')) {
+      const { text } = await bob.call(path);
+      expect(text, path).not.toContain(PRIVATE);
+      seen += text;
+    }
+    // What is for all is there.
+    expect(seen).toContain(SECRET);
+  });
+});
+
+/** Asks whether everything that was sent before has been answered. */
+async function roundTrip(client: TestClient, id: string): Promise<void> {
+  client.send({ type: 'unsubscribe', id, topic: 'never.subscribed' });
+  for (;;) {
+    const message = (await client.next()) as { id?: unknown };
+    if (message.id === id) return;
+  }
+}
+
+/** Sends everything that the table knows of a message. */
+async function tryEverything(client: TestClient): Promise<void> {
+  for (const row of Object.values(VERB_ROWS)) {
+    for (const message of row(handles)) client.send(message);
+  }
+  await roundTrip(client, 'in place');
+}
+
+/** What has come to a client when the secrets have been told once more. */
+async function hear(client: TestClient): Promise<string> {
+  await both.tellSecrets(handles);
+  await roundTrip(client, 'told');
+  return client.payloads.map(String).join('\n');
+}
+
+const DOORS = ['/ws', '/ws/task/a', '/ws/user/ann', '/'] as const;
+
+describe('over WebSockets', () => {
+  test.each(ROLES.flatMap((role) => DOORS.map((door) => [role, door] as const)))(
+    '[AUTH-7] as %s of another entity, at %s, no verb brings anything of ours',
+    async (role, door) => {
+      const client = await both.connect({ entity: THEIRS, sub: 'ann', roles: [role] }, door);
+      const before = await both.oursAsItIs();
+      await tryEverything(client);
+      expect(await both.oursAsItIs()).toEqual(before);
+      const heard = await hear(client);
+      expect(heard).not.toContain(SECRET);
+      // It is not deaf: what is its own reaches it.
+      expect(heard).toContain('theirs');
+      client.close();
+    },
+    30_000,
+  );
+
+  test.each(
+    ROLES.flatMap((role) => (['/ws', '/ws/task/a', '/'] as const).map((door) => [role, door] as const)),
+  )(
+    '[AUTH-8] as %s of our own entity, at %s, nobody hears what is for ann',
+    async (role, door) => {
+      const client = await both.server.connect(door, { entity: OURS, sub: 'bob', roles: [role] });
+      for (const message of SUBSCRIPTIONS(handles)) client.send(message);
+      await roundTrip(client, 'in place');
+      const heard = await hear(client);
+      expect(heard).not.toContain(PRIVATE);
+      expect(heard).toContain(SECRET);
+      client.close();
+    },
+    30_000,
+  );
+
+  test.each(['/ws/user/ann', '/ws/user/ann?since=earliest'])(
+    '[AUTH-8] %s opens for ann alone',
+    async (path) => {
+      for (const role of ROLES) {
+        const opening = both.server.connect(path, { entity: OURS, sub: 'bob', roles: [role] });
+        await expect(opening).rejects.toMatchObject({ status: 403 });
+      }
+    },
+  );
+});
+
+describe('over server-sent events', () => {
+  const queries = [
+    '',
+    'topics=*',
+    'topics=task.a',
+    'topics=user.ann',
+    'topics=task.a,host.*,user.ann',
+    'topics=*.*',
+  ];
+
+  test.each(ROLES)(
+    '[AUTH-7] as %s of another entity, whatever is resumed, nothing of ours comes',
+    async (role) => {
+      const as = { entity: THEIRS, sub: 'ann', roles: [role] };
+      const streams = [];
+      for (const query of queries) {
+        for (const place of [undefined, 'earliest', handles.cursor, handles.position, handles.offsetZero]) {
+          const resume: Record<string, string> = place === undefined ? {} : { 'last-event-id': place };
+          streams.push(await both.server.stream(`/events?format=full&${query}`, as, resume));
+          if (place !== undefined)
+            streams.push(await both.server.stream(`/events?${query}&since=${place}`, as));
+        }
+      }
+      await both.tellSecrets(handles);
+      for (const topic of TOPICS) await both.publish(THEIRS, topic, `theirs-to-${role}`);
+      for (const stream of streams) {
+        if ((await stream.answered).status === 200) {
+          await stream.until(({ text }) => text.includes(`theirs-to-${role}`), 'their own event');
+        }
+        expect(stream.text).not.toContain(SECRET);
+        stream.close();
+      }
+    },
+    60_000,
+  );
+
+  test.each(ROLES)(
+    '[AUTH-8] as %s of our own entity, nobody is streamed what is for ann',
+    async (role) => {
+      const as = { entity: OURS, sub: 'bob', roles: [role] };
+      for (const query of ['', 'topics=*', 'topics=*.*', 'topics=*.ann']) {
+        const stream = await both.server.stream(`/events?since=earliest&format=full&${query}`, as);
+        await stream.until(({ text }) => text.includes(SECRET), 'what is for all');
+        const mark = `${SECRET}-${role}-${query}`;
+        await both.tellSecrets(handles);
+        await both.publish(OURS, 'chat.ann', mark);
+        await stream.until(({ text }) => text.includes(mark), 'the end');
+        expect(stream.text).not.toContain(PRIVATE);
+        stream.close();
+      }
+      for (const topics of [
+        'user.ann',
+        'user.*',
+        `session.${handles.connectionId}`,
+        'session.*',
+        'task.a,user.ann',
+      ]) {
+        const stream = await both.server.stream(`/events?since=earliest&topics=${topics}`, as);
+        expect((await stream.answered).status, topics).toBe(403);
+        stream.close();
+      }
+    },
+    60_000,
+  );
+});
+
+test('[AUTH-7] in all that, no session of ours has heard an intruder, and none has ended', async () => {
+  expect(both.received()).toContain(SECRET);
+  expect(both.received()).not.toContain(INTRUDER);
+  expect(await both.oursAsItIs()).toMatchObject({ connections: expect.arrayContaining(connections) });
+});
