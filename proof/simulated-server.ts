@@ -74,6 +74,10 @@ const ANSWERS: readonly (keyof Engine)[] = [
   'trim',
   'consumer',
   'setConsumer',
+  'entities',
+  'trim',
+  'acquireLease',
+  'releaseLease',
 ];
 
 /**
@@ -146,6 +150,7 @@ export class SimulatedServer {
       hub,
       clock: time,
       rules: DELIVERY_RULES,
+      nodeId: 'node',
       onError: this.#onError,
     });
     const { rates, violations } = createEnforcement(CONFIG, { clock: time, wheel, log: () => {} });
@@ -204,6 +209,7 @@ export class SimulatedServer {
       // Whatever a process that is gone still wants, it does not get.
       running.run.over = true;
       for (const session of running.sessions) session.socketClosed(1006);
+      void running.inbox.close();
       running.hub.close();
       running.wheel.close();
     }

@@ -33,7 +33,7 @@ import { WebSocketDoor } from './doors/websocket-door.ts';
 import { durationMs } from './duration.ts';
 import type { Engine } from './engine/engine.ts';
 import { createEnginePair } from './engine/engine-pair.ts';
-import { createEventIds } from './engine/event-id.ts';
+import { createEventIds, randomBase36 } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
 import { createFigures } from './figures.ts';
@@ -170,7 +170,14 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
-  const inbox = new InboxService({ engine, hub, clock, rules: deliveryRules(config), onError });
+  const inbox = new InboxService({
+    engine,
+    hub,
+    clock,
+    rules: deliveryRules(config),
+    nodeId: randomBase36(8),
+    onError,
+  });
   const wheel = new TimingWheel(clock);
   const enforcement = createEnforcement(config, {
     clock,

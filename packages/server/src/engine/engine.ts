@@ -331,7 +331,10 @@ export interface ConsumerState {
   readonly acked: number;
   /** Highest offset sent. */
   readonly sent: number;
-  /** The events that were sent and are not acknowledged, in offset order without a hole: the first begins at `acked + 1`. */
+  /**
+   * The events that were sent, in offset order without a hole. Those that are acknowledged come first, as far as it is
+   * remembered how often they were sent; from `acked + 1` on all are there.
+   */
   readonly runs: readonly ConsumerRun[];
   readonly version: number;
 }

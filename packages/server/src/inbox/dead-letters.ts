@@ -90,6 +90,7 @@ function letter(key: ConsumerKey, { event, reason, attempts }: Dead): AppendRequ
     event: event.event,
     reason,
     attempts,
+    timestamp: new Date(event.timestamp).toISOString(),
   });
   return {
     entity: key.entity,

@@ -6,7 +6,9 @@ import type { SlowPolicy } from '../hub/slow-queue.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import { type ConsumerKey, consumerKey, findConsumerProblem } from './consumer-key.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
+import { InboxSweeper } from './inbox-sweeper.ts';
 import { type Attachment, Keeper } from './keeper.ts';
+import { MessageStatusReader } from './message-status.ts';
 import { ConfirmingReader, HubReader } from './reader.ts';
 import { resumeOffset } from './resume-offset.ts';
 
@@ -15,6 +17,8 @@ export interface InboxServiceOptions {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly rules: DeliveryRules;
+  /** Tells this node from others. */
+  readonly nodeId: string;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
@@ -55,12 +59,16 @@ export class InboxService {
   readonly #keepers: Map<string, Keeper> = new Map();
   /** Sessions that read as consumers, by topic. */
   readonly #readings: Map<Subscriber, Map<string, Reading>> = new Map();
+  readonly status: MessageStatusReader;
   /** Plain counters. */
   readonly counters = { acknowledged: 0 };
   readonly #closing: Set<Promise<void>> = new Set();
+  readonly #sweeper: InboxSweeper;
 
   constructor(options: InboxServiceOptions) {
     this.#options = options;
+    this.status = new MessageStatusReader(options.engine, options.rules);
+    this.#sweeper = new InboxSweeper({ ...options, isKept: (key) => this.#keepers.has(idOf(key)) });
   }
 
   /**
@@ -150,7 +158,7 @@ export class InboxService {
   /** Notes what was sent, and lets go of everything. */
   async close(): Promise<void> {
     for (const keeper of this.#keepers.values()) this.#close(keeper);
-    await Promise.all(this.#closing);
+    await Promise.all([...this.#closing, this.#sweeper.close()]);
   }
 
   /** Counts the session in, in the place of what it read of the topic before. */
@@ -189,7 +197,10 @@ export class InboxService {
   #close(keeper: Keeper): void {
     const id = idOf(keeper.key);
     if (this.#keepers.get(id) === keeper) this.#keepers.delete(id);
-    const closing = keeper.close().finally(() => this.#closing.delete(closing));
+    const closing = keeper.close().finally(() => {
+      this.#closing.delete(closing);
+      this.#sweeper.expect(keeper.key);
+    });
     this.#closing.add(closing);
   }
 }

@@ -2,7 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventMessage } from '@millrace/protocol';
-import { ManualClock, type TestClient, TestServer, until } from '@millrace/testkit';
+import {
+  type ApiAnswer,
+  ApiClient,
+  type ApiRequest,
+  clientFrame,
+  ManualClock,
+  OPCODE,
+  RawWebSocket,
+  type TestClient,
+  TestServer,
+  type TokenOptions,
+  until,
+} from '@millrace/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const MINUTE = 60_000;
@@ -88,12 +100,31 @@ async function restart(): Promise<void> {
   server = await TestServer.start({ clock, directory });
 }
 
+async function call<Body = Record<string, unknown>>(
+  path: string,
+  { as = {}, ...request }: ApiRequest & { as?: TokenOptions } = {},
+): Promise<ApiAnswer<Body>> {
+  // A publisher is not limited, however often a test looks.
+  const token = await server.token({ sub: 'ann', roles: ['publisher'], clock, ...as });
+  return new ApiClient(server.origin, token).call<Body>(path, request);
+}
+
+interface Status {
+  readonly message_id: string;
+  readonly status: string;
+  readonly attempts: number;
+  readonly expires_at: string;
+}
+
+/** Of each message of ann's inbox: its status and how often it was sent. */
+async function statuses(): Promise<string[]> {
+  const { body } = await call<{ messages: Status[] }>('/api/v1/users/ann/inbox');
+  return body.messages.map(({ status, attempts }) => `${status} ${attempts}`);
+}
+
 async function deadLetters(topic = 'user.ann.dead-letter', sub = 'ann'): Promise<EventMessage[]> {
-  const token = await server.token({ sub, roles: ['member'], clock });
-  const response = await fetch(`${server.origin}/api/v1/topics/${topic}/events`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  return ((await response.json()) as { events: EventMessage[] }).events;
+  const { body } = await call<{ events: EventMessage[] }>(`/api/v1/topics/${topic}/events`, { as: { sub } });
+  return body.events;
 }
 
 describe('a consumer', () => {
@@ -265,3 +296,254 @@ describe('a consumer', () => {
     third.close();
   });
 });
+
+describe('an inbox', () => {
+  test('[ACK-1] its user comes after days: what is alive comes, in order, what is not became a dead letter', async () => {
+    await send('too old');
+    clock.advance(3 * DAY);
+    await swept(async () => (await deadLetters()).length === 1, 'the dead letter');
+    await send('one', 'two', 'three');
+    clock.advance(30 * MINUTE);
+    const client = await connect();
+    expect(await client.next('subscribed')).toMatchObject({ replayed: 3 });
+    await expectSeen(client, '2', '3', '4');
+    client.close();
+  });
+
+  test('[ACK-9] gives up what is over, once, whether somebody looks or not, and keeps what is alive', async () => {
+    await send('one');
+    clock.advance(30 * MINUTE);
+    await send('two');
+    clock.advance(29 * MINUTE);
+    await settle();
+    expect(await deadLetters()).toEqual([]);
+    clock.advance(MINUTE);
+    await swept(async () => (await deadLetters()).length === 1, 'the dead letter');
+    expect(await deadLetters()).toMatchObject([
+      { data: { offset: 1, data: 'one', reason: 'expired', attempts: 0 } },
+    ]);
+    const client = await connect();
+    await expectSeen(client, '2');
+    await acked(client, 2);
+    client.close();
+    clock.advance(DAY);
+    await swept(async () => (await statuses()).length === 0, 'the messages to go');
+    expect(await deadLetters()).toHaveLength(1);
+  });
+
+  test('[ACK-9] a message that is sent and not acknowledged ends with its time, too', async () => {
+    const short = await TestServer.start({ clock, inbox: { ttl: '90s' } });
+    await short.server.publish('user.ann', 'note', 'one');
+    const client = await short.connect('/ws', { sub: 'ann', clock });
+    client.send({ type: 'subscribe', topics: ['user.ann.dead-letter'] });
+    client.send({ type: 'subscribe', topic: 'user.ann', consumer: 'inbox' });
+    await until(() => seen(client).length === 1);
+    await pass(MINUTE, client);
+    await until(() => seen(client).length === 2);
+    await pass(30_000, client);
+    await until(() => seen(client).length === 3);
+    expect(client.messages.at(-1)).toMatchObject({
+      topic: 'user.ann.dead-letter',
+      data: { reason: 'expired', attempts: 2 },
+    });
+    client.close();
+    await short.close();
+  });
+
+  test('[ACK-9] what is acknowledged stays until it is old, so that its status can be told', async () => {
+    await send('one', 'two');
+    const client = await connect();
+    await expectSeen(client, '1', '2');
+    await acked(client, 2);
+    await leave(client);
+    clock.advance(59 * MINUTE);
+    await settle();
+    expect(await statuses()).toEqual(['acknowledged 1', 'acknowledged 1']);
+    clock.advance(2 * MINUTE);
+    await swept(async () => (await statuses()).length === 0, 'the messages to go');
+    expect(await deadLetters()).toEqual([]);
+  });
+
+  test('[ACK-8] what failed while nobody is there any more becomes a dead letter, too', async () => {
+    await send('one');
+    const client = await connect();
+    await expectSeen(client, '1');
+    for (const [i, minutes] of [1, 2, 4].entries()) {
+      await pass(minutes * MINUTE, client);
+      await expectSeen(client, ...['1', '1#2', '1#3', '1#4'].slice(0, i + 2));
+    }
+    await leave(client);
+    clock.advance(4 * MINUTE);
+    await swept(async () => (await deadLetters()).length === 1, 'the dead letter');
+    expect(await deadLetters()).toMatchObject([{ data: { reason: 'failed', attempts: 4 } }]);
+  });
+
+  test('[ACK-12] says what became of each message, and nothing of its content', async () => {
+    const ids: string[] = [];
+    for (const data of ['one', 'two', 'three']) {
+      ids.push((await server.server.publish('user.ann', 'note', { secret: data })).id);
+    }
+    expect(await statuses()).toEqual(['pending 0', 'pending 0', 'pending 0']);
+    const client = await connect();
+    await expectSeen(client, '1', '2', '3');
+    await acked(client, 1);
+    await pass(MINUTE, client);
+    await expectSeen(client, '1', '2', '3', '2#2', '3#2');
+    await until(async () => (await statuses()).at(-1) === 'delivered 2', 'the delivery to be counted');
+    await acked(client, 2);
+    await until(async () => (await statuses())[1] === 'acknowledged 2');
+    expect(await statuses()).toEqual(['acknowledged 1', 'acknowledged 2', 'delivered 2']);
+    for (const minutes of [2, 4]) {
+      const before = seen(client).length;
+      await pass(minutes * MINUTE, client);
+      await until(() => seen(client).length > before);
+    }
+    await pass(4 * MINUTE, client);
+    await until(async () => (await statuses())[2] === 'failed 4', 'it to fail');
+    const page = await call('/api/v1/users/ann/inbox?limit=2');
+    expect(page.body).toEqual({
+      messages: ids.slice(0, 2).map((message_id, i) => ({
+        message_id,
+        status: 'acknowledged',
+        attempts: i + 1,
+        offset: i + 1,
+        event: 'note',
+        timestamp: '2026-01-01T00:00:00.000Z',
+        expires_at: '2026-01-01T01:00:00.000Z',
+      })),
+      acked: 3,
+      head: 3,
+      next: 2,
+    });
+    expect(page.text).not.toContain('secret');
+    const rest = await call<{ messages: Status[] }>('/api/v1/users/ann/inbox?after=2');
+    expect(rest.body.messages.map(({ message_id }) => message_id)).toEqual([ids[2]]);
+    const one = `/api/v1/users/ann/inbox/${ids[2]}`;
+    expect((await call(one)).body).toMatchObject({ message_id: ids[2], status: 'failed', attempts: 4 });
+    client.close();
+    clock.advance(2 * 60 * MINUTE);
+    await swept(async () => (await statuses()).length === 0, 'the messages to go');
+    // The dead letter still tells.
+    expect((await call(one)).body).toMatchObject({
+      message_id: ids[2],
+      status: 'failed',
+      attempts: 4,
+      expires_at: '2026-01-01T01:00:00.000Z',
+    });
+  });
+
+  test('[ACK-12] is shown to its user, and to those who may send to users', async () => {
+    const { id } = await server.server.publish('user.ann', 'note', 1);
+    for (const path of ['/api/v1/users/ann/inbox', `/api/v1/users/ann/inbox/${id}`]) {
+      const codes: unknown[] = [];
+      for (const as of [
+        { sub: 'ann', roles: ['member'] },
+        { sub: 'backend', roles: ['publisher'] },
+        { sub: 'root', roles: ['admin'] },
+        { sub: 'bob', roles: ['member'] },
+        { sub: 'bot', roles: ['agent'] },
+        { sub: 'eye', roles: ['observer'] },
+        { sub: 'root', roles: ['admin'], entity: 'another' },
+        { sub: 'ann', roles: ['member'], entity: 'another' },
+      ] satisfies TokenOptions[]) {
+        const { status, body } = await call(path, { as });
+        codes.push(
+          status === 200 && 'messages' in body ? (body.messages as []).length : (body.code ?? status),
+        );
+      }
+      const own = path.endsWith('inbox') ? 1 : 200;
+      const nobody = path.endsWith('inbox') ? 0 : 'not-found';
+      const forbidden = ['forbidden', 'forbidden', 'forbidden'];
+      expect(codes).toEqual([own, own, own, ...forbidden, 'not-found', nobody]);
+    }
+    expect((await call('/api/v1/users/ann/inbox/unknown')).body).toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('clients that cannot acknowledge', () => {
+  test('[ACK-10] a bare path: the pong that follows the message acknowledges it', async () => {
+    await send('one');
+    const token = await server.token({ sub: 'ann', roles: ['member'], clock });
+    const url = `${server.origin.replace('http', 'ws')}/ws/user/ann?token=${token}`;
+    const raw = new RawWebSocket(url);
+    await raw.until(() => raw.frames.some(({ opcode }) => opcode === OPCODE.text), 'the message');
+    expect(JSON.parse(raw.frames[0]?.payload.toString() ?? '')).toMatchObject({ type: 'note', data: 'one' });
+    clock.advance(100);
+    await raw.until(() => raw.frames.some(({ opcode }) => opcode === OPCODE.ping), 'a ping');
+    await until(async () => (await statuses())[0] === 'delivered 1', 'the message to be delivered');
+    const ping = raw.frames.findLast(({ opcode }) => opcode === OPCODE.ping);
+    raw.tcp.write(clientFrame(OPCODE.pong, ping?.payload ?? ''));
+    await until(async () => (await statuses())[0] === 'acknowledged 1', 'the message to be acknowledged');
+    raw.tcp.destroy();
+  });
+
+  test('[ACK-10] an event stream: what the kernel took is acknowledged; it resumes as ever', async () => {
+    await send('one');
+    const stream = await server.stream('/events?topics=user.ann', { sub: 'ann', clock });
+    await stream.until(({ events }) => events.length === 1, 'the message');
+    clock.advance(100);
+    await until(async () => (await statuses())[0] === 'acknowledged 1', 'the message to be acknowledged');
+    await send('two');
+    await stream.until(({ events }) => events.length === 2, 'the next message');
+    clock.advance(100);
+    await until(async () => (await statuses())[1] === 'acknowledged 1', 'the message to be acknowledged');
+    const [first] = stream.events;
+    stream.close();
+    await send('three');
+    const headers = { 'last-event-id': first?.id ?? '' };
+    const again = await server.stream('/events?topics=user.ann', { sub: 'ann', clock }, headers);
+    await again.until(({ events }) => events.length === 2, 'what followed the last event');
+    expect(again.events.map(({ data }) => data)).toEqual(['"two"', '"three"']);
+    clock.advance(100);
+    await until(async () => (await statuses())[2] === 'acknowledged 1', 'the message to be acknowledged');
+    again.close();
+  });
+
+  test('[ACK-10] [ACK-11] one of whole events acknowledges over HTTP what it was sent', async () => {
+    await send('one', 'two');
+    const path = '/events?topics=user.ann&format=full&consumer=inbox';
+    const stream = await server.stream(path, { sub: 'ann', clock });
+    await stream.until(({ events }) => events.length === 2, 'the messages');
+    const ack = (offset: number, as: TokenOptions = {}) =>
+      call('/api/v1/topics/user.ann/ack', { method: 'POST', body: { consumer: 'inbox', offset }, as });
+    expect((await ack(3)).body).toMatchObject({ status: 409, code: 'ack-ahead' });
+    expect((await ack(1, { sub: 'bob' })).body).toMatchObject({ code: 'forbidden' });
+    expect((await ack(1)).body).toEqual({ topic: 'user.ann', consumer: 'inbox', acked: 1 });
+    await pass(MINUTE);
+    await stream.until(({ events }) => events.length === 3, 'the second delivery');
+    expect(JSON.parse(stream.events[2]?.data ?? '')).toMatchObject({ offset: 2, attempt: 2 });
+    expect((await ack(2)).body).toMatchObject({ acked: 2 });
+    stream.close();
+  });
+
+  test('[ACK-10] asking for history acknowledges nothing', async () => {
+    await send('one');
+    const stream = await server.stream('/events?topics=user.ann&since=earliest', { sub: 'ann', clock });
+    const bare = await server.connect<{ data: unknown }>('/ws/user/ann?since=earliest', {
+      sub: 'ann',
+      clock,
+    });
+    expect(await bare.next()).toMatchObject({ data: 'one' });
+    await stream.until(({ events }) => events.length === 1, 'the message');
+    clock.advance(100);
+    await settle();
+    expect(await statuses()).toEqual(['pending 0']);
+    stream.close();
+    bare.close();
+  });
+});
+
+/** Waits for what the next looks through all inboxes bring about. */
+async function swept(condition: () => Promise<boolean>, description: string): Promise<void> {
+  const look = async (): Promise<boolean> => {
+    if (await condition()) return true;
+    clock.advance(10_000);
+    return false;
+  };
+  await until(look, description, 10_000);
+}
+
+/** What was started by the clock, and needs no more of it, is done. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await call('/api/v1/users/ann/inbox');
+}

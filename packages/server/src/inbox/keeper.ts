@@ -227,7 +227,7 @@ export class Keeper {
     const retryAt = this.#options.clock.now() + RETRY_MS;
     let next = Number.POSITIVE_INFINITY;
     // What was due and still is, nobody could be given.
-    for (const at of [this.#expiresAt(), ...this.#record.progress.runs.map(({ nextAt }) => nextAt)]) {
+    for (const at of [this.#expiresAt(), ...stretchesOf(this.#record.progress).map(({ nextAt }) => nextAt)]) {
       next = Math.min(next, at <= now ? retryAt : at);
     }
     if (this.#noticedAt !== undefined) return Math.min(next, this.#noticedAt + GATHER_MS);
@@ -280,7 +280,7 @@ export class Keeper {
 
   #mayBury(now: number): boolean {
     const { rules } = this.#options;
-    const [first] = this.#record.progress.runs;
+    const [first] = stretchesOf(this.#record.progress);
     return this.#expiresAt() <= now || (first !== undefined && rules.isExhausted(first, now));
   }
 
@@ -291,7 +291,7 @@ export class Keeper {
 
   async #sendAgain(now: number): Promise<void> {
     const { rules } = this.#options;
-    if (!this.#record.progress.runs.some((run) => rules.isDue(run, now))) return;
+    if (!stretchesOf(this.#record.progress).some((stretch) => rules.isDue(stretch, now))) return;
     // Another node may have seen to it, or a session of it acknowledged.
     const progress = await this.#record.load();
     for (const stretch of stretchesOf(progress)) {

@@ -10,6 +10,7 @@ import { addDocsRoutes } from './docs-routes.ts';
 import { addHealthRoutes } from './health-routes.ts';
 import { addHistoryRoutes } from './history-routes.ts';
 import type { HttpApi, HttpContext, HttpRouter } from './http-context.ts';
+import { addInboxRoutes } from './inbox-routes.ts';
 import { parseJsonBodies } from './json-body.ts';
 import { addMetricsRoute } from './metrics-route.ts';
 import { describeRoutes } from './open-api.ts';
@@ -58,6 +59,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addPublishRoutes(router, guard, context);
   addHistoryRoutes(router, guard, context);
   addTopicRoutes(router, guard, context);
+  addInboxRoutes(router, guard, context);
   addSendRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
   addBanRoutes(router, guard, context);

@@ -30,6 +30,7 @@ export async function describeRoutes(router: HttpRouter, { version, publicUrl }:
       tags: [
         { name: 'Events', description: 'Publishing, and reading what was published.' },
         { name: 'Topics', description: 'The logs themselves.' },
+        { name: 'Inboxes', description: 'Acknowledging messages, and what became of them.' },
         { name: 'Direct sends', description: 'Reaching sessions that have not subscribed.' },
         { name: 'Connections', description: 'Who is connected to this node.' },
         {

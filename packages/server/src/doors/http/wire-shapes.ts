@@ -231,6 +231,22 @@ export const TopicShape = Type.Object(
 );
 export type TopicBody = Type.Static<typeof TopicShape>;
 
+export const MessageStatusShape = Type.Object(
+  {
+    message_id: Type.String({ description: 'The event’s id.' }),
+    status: Type.Enum(['pending', 'delivered', 'acknowledged', 'expired', 'failed'], {
+      description:
+        '`pending`: not sent yet. `delivered`: sent, not acknowledged. `expired`, `failed`: given up for age, or after the last delivery; a dead letter has it.',
+    }),
+    attempts: Type.Integer({ minimum: 0, description: 'How often it was sent.' }),
+    expires_at: Time('When it is given up, unless acknowledged.'),
+    offset: Offset('Its number in the inbox.'),
+    event: Type.String({ description: 'The event’s name.' }),
+    timestamp: Time('When it was stored.'),
+  },
+  { $id: 'MessageStatus' },
+);
+
 export const ConnectionShape = Type.Object(
   {
     connectionId: Type.String(),
@@ -279,6 +295,7 @@ export const SHARED_SHAPES: readonly Type.TSchema[] = [
   TopicHistoryShape,
   HistoryShape,
   TopicShape,
+  MessageStatusShape,
   ConnectionShape,
   BanShape,
 ];
