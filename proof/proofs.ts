@@ -1,8 +1,12 @@
+import { modelProof } from './model.ts';
 import type { SequenceProof } from './sequence-proof.ts';
 import { simulationProof } from './simulation.ts';
 
 /** Each takes sequences of its own kind, which only it looks into. */
-export const PROOFS: readonly SequenceProof[] = [simulationProof as SequenceProof];
+export const PROOFS: readonly SequenceProof[] = [
+  modelProof as SequenceProof,
+  simulationProof as SequenceProof,
+];
 
 export function proofNamed(name: string): SequenceProof {
   const proof = PROOFS.find((each) => each.name === name);

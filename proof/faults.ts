@@ -1,0 +1,51 @@
+/** A fault that is put into the server on purpose, to see that the proofs would notice it. */
+export interface Fault {
+  readonly name: string;
+  readonly story: string;
+  /** Relative to the workspace root. */
+  readonly file: string;
+  /** Each text stands in the file once. */
+  readonly changes: readonly { readonly from: string; readonly to: string }[];
+}
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'off-by-one in resume',
+    story: 'a position resumes one event later than it should',
+    file: 'packages/server/src/engine/ledger.ts',
+    changes: [
+      {
+        from: 'return { ok: true, after: position.offset };',
+        to: 'return { ok: true, after: Math.min(position.offset + 1, existing.offset) };',
+      },
+    ],
+  },
+  {
+    name: 'live before replay',
+    story: 'live events do not wait behind a replay that is being read',
+    file: 'packages/server/src/hub/subscription.ts',
+    changes: [{ from: 'this.state.reader.offer(event);\n        return false;', to: 'return true;' }],
+  },
+  {
+    name: 'filter applied only live',
+    story: 'what is read from the log is not filtered',
+    file: 'packages/server/src/hub/log-reader.ts',
+    changes: [
+      {
+        from: 'before.advance(event);\n      if (this.subscription.passes(event)) frames.push(',
+        to: 'before.advance(event);\n      frames.push(',
+      },
+    ],
+  },
+  {
+    name: 'epoch ignored',
+    story: 'a position of a topic that was deleted resumes the one that was born after it',
+    file: 'packages/server/src/engine/ledger.ts',
+    changes: [
+      {
+        from: 'if (existing !== undefined && position.epoch === existing.epoch) {',
+        to: 'if (existing !== undefined) {',
+      },
+    ],
+  },
+];
