@@ -1,6 +1,6 @@
 import { type Filter, MillraceError, parseFilter, type Since } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
-import type { Start } from '../hub/hub.ts';
+import type { Start } from '../hub/opening.ts';
 import { SLOW_POLICIES, type SlowPolicy } from '../hub/slow-queue.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
 import { parseSince } from '../session/since.ts';

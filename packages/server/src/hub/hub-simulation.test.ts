@@ -15,7 +15,8 @@ import { createEnginePair } from '../engine/engine-pair.ts';
 import type { CommittedBatch } from '../engine/ledger.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
 import type { CursorSource, Dialect } from './dialect.ts';
-import { Hub, type Start } from './hub.ts';
+import { Hub } from './hub.ts';
+import type { Start } from './opening.ts';
 import { selectionOf } from './selection.ts';
 import type { Subscriber } from './subscriber.ts';
 

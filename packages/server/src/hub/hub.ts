@@ -1,36 +1,21 @@
-import {
-  BROADCAST_TOPIC,
-  type Cursor,
-  compileFilter,
-  MAX_LAST_OF_PATTERN,
-  MillraceError,
-  overlapsPattern,
-  type Position,
-  type RecoveryFailure,
-  selectsTopic,
-} from '@millrace/protocol';
+import { type Cursor, compileFilter, MillraceError, type Position } from '@millrace/protocol';
 import type { Clock, Turns } from '../clock.ts';
-import {
-  type Engine,
-  isCursor,
-  type ReadFrom,
-  type ReadResult,
-  type ReadSinceFrom,
-  type StoredEvent,
-} from '../engine/engine.ts';
+import type { Engine, StoredEvent } from '../engine/engine.ts';
 import { Batcher, takesBatches } from './batcher.ts';
-import { cursorBefore, cursorReaches, laterCursor } from './cursor-clock.ts';
+import { cursorReaches } from './cursor-clock.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
 import { FollowedEntities } from './followed-entities.ts';
 import { FrameChain } from './frame-chain.ts';
-import { LogReader, PAGE, type ReaderHost } from './log-reader.ts';
+import type { LogReader, ReaderHost } from './log-reader.ts';
 import { type LogPage, type LogSource, PatternSource, TopicSource } from './log-source.ts';
-import { readByCursor } from './read-by-cursor.ts';
+import { type Opened, Openings, type Start, sinceFrom } from './opening.ts';
+import { keeps, overlaps } from './overlap.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { Selection } from './selection.ts';
-import { type Dropped, isDropping, type QueueBounds, type SlowPolicy, SlowQueue } from './slow-queue.ts';
+import { isDropping, type QueueBounds, type SlowPolicy } from './slow-queue.ts';
+import { SlowSessions } from './slow-sessions.ts';
 import { Subscriber, type SubscriberHost, type SubscriberOptions } from './subscriber.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 
@@ -59,25 +44,8 @@ export interface DeliveryPolicy {
   readonly flushWindowMs: number;
 }
 
-/** Where a subscription begins. */
-export type Start =
-  | { readonly kind: 'now' }
-  | { readonly kind: 'earliest' }
-  | { readonly kind: 'position'; readonly position: Position; readonly id?: string }
-  | { readonly kind: 'cursor'; readonly cursor: Cursor }
-  | { readonly kind: 'last'; readonly count: number }
-  | { readonly kind: 'time'; readonly timeMs: number };
-
-/** What a client is told before the first event of a subscription. */
-export interface Opened {
-  /** The topic's head; missing for patterns. */
-  readonly position?: Position;
-  readonly cursor: string;
-  readonly recovered?: boolean;
-  readonly reason?: RecoveryFailure;
-  readonly replayed: number;
-  readonly sealed: boolean;
-}
+/** Batch options that sessions share; whoever invents more gets a rhythm of its own. */
+const MAX_SHARED_BATCHERS = 256;
 
 /** Brings every event to the sessions that are to get it, live or from the log. */
 export class Hub implements ReaderHost, SubscriberHost {
@@ -106,7 +74,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     savedBytes: 0,
   };
   readonly #batchers: Map<string, Batcher> = new Map();
-  #queued = 0;
+  readonly #slow: SlowSessions;
+  readonly #openings: Openings;
   readonly #options: HubOptions;
   readonly #entities: FollowedEntities;
 
@@ -116,6 +85,9 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.turns = new ReadTurns(options);
     this.recent = new RecentEvents(options.maxRecentBytes);
     this.flusher = new Flusher({ ...options, onFlushed: () => this.emptyChain.forget() });
+    const { counters } = this;
+    this.#slow = new SlowSessions({ ...options, readers: this, counters, add: (added) => this.#add(added) });
+    this.#openings = new Openings({ ...options, readers: this, counters });
     this.#entities = new FollowedEntities({
       engine: options.engine,
       clock: options.clock,
@@ -134,7 +106,7 @@ export class Hub implements ReaderHost, SubscriberHost {
 
   /** Events that wait for slow sessions now. */
   get queueDepth(): number {
-    return this.#queued;
+    return this.#slow.queueDepth;
   }
 
   detach(subscriber: Subscriber): void {
@@ -164,8 +136,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.unsubscribe(subscriber, subscription.name);
     this.#add(subscription);
     try {
-      if (selection.kind === 'topic') await this.#openTopic(subscription, selection.topic, start, onOpened);
-      else await this.#openPatterns(subscription, selection.patterns, start, onOpened);
+      await this.#openings.open(subscription, start, onOpened);
     } catch (error) {
       this.#remove(subscription);
       throw error;
@@ -224,45 +195,15 @@ export class Hub implements ReaderHost, SubscriberHost {
   }
 
   slowDown(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void {
-    this.counters.lags++;
-    this.#addImplicit(subscriber, unwritten);
-    const following = subscriber.subscriptions.filter(
-      ({ state: { kind } }) => kind === 'live' || kind === 'joining',
-    );
-    if (following.some(({ slow }) => slow === 'disconnect')) {
-      this.counters.slowEnded++;
-      subscriber.end(
-        'slow-consumer',
-        'the client does not read as fast as events come; read faster, or filter',
-      );
-      return;
-    }
-    for (const subscription of following) {
-      const { slow } = subscription;
-      if (isDropping(slow) && !overlapsAnother(subscription)) this.#hold(subscription, slow);
-      else this.#readOn(subscription, unwritten);
-    }
+    this.#slow.slowDown(subscriber, unwritten);
+  }
+
+  release(subscription: Subscription): void {
+    this.#slow.release(subscription);
   }
 
   resume(reader: LogReader): void {
     this.turns.add(reader);
-  }
-
-  release(subscription: Subscription): void {
-    const { state, subscriber } = subscription;
-    if (state.kind !== 'held') return;
-    const { dialect, feed } = subscriber;
-    const { events, dropped } = state.queue.drain();
-    this.#queued -= events.length;
-    for (const each of dropped) subscriber.tell({ type: 'dropped', ...told(each, subscription) });
-    const clock = state.read.cursorClock();
-    const frames = events.map((event) => {
-      clock.advance(event);
-      return dialect.encodeEvent(event, clock);
-    });
-    if (frames.length > 0) subscriber.give(Buffer.concat(frames));
-    subscription.state = { kind: 'live', read: this.#placeNow(subscription, state.read) };
-    feed.register(subscription);
   }
 
   /** The last place of a topic that this session was surely handed; it must subscribe to the topic by name. */
@@ -276,94 +217,6 @@ export class Hub implements ReaderHost, SubscriberHost {
     return { epoch: head.epoch, offset: head.offset };
   }
 
-  /** Live events wait in a queue of bounded size from now on; what was written up to here is behind it. */
-  #hold(subscription: Subscription, policy: 'drop-oldest' | 'conflate'): void {
-    const { state, subscriber } = subscription;
-    if (state.kind !== 'live' && state.kind !== 'joining') return;
-    const queue = new SlowQueue(policy, this.#options.queueBounds);
-    const read = state.kind === 'joining' ? state.read : this.#placeNow(subscription, state.read);
-    subscription.state = { kind: 'held', read, queue };
-    subscriber.feed.register(subscription);
-    subscriber.hold(subscription);
-  }
-
-  #queue(subscription: Subscription, event: StoredEvent): void {
-    const { state } = subscription;
-    if (state.kind !== 'held' || state.read.covers(event)) return;
-    const before = state.queue.length;
-    state.queue.push(event);
-    const grown = state.queue.length - before;
-    this.#queued += grown;
-    this.counters.dropped += 1 - grown;
-  }
-
-  /** From now on the log is read for it, from where the client surely is. */
-  #readOn(subscription: Subscription, unwritten: readonly StoredEvent[]): void {
-    const { state, subscriber, name: topic } = subscription;
-    if (state.kind !== 'live' && state.kind !== 'joining') return;
-    const { feed } = subscriber;
-    const source = this.#sourceBefore(subscription, state.read, unwritten);
-    feed.unregister(subscription);
-    const reader = new LogReader(subscription, source, feed, this, { lagging: true });
-    subscription.state = { kind: 'reading', reader };
-    subscriber.tell({
-      type: 'lag',
-      topic,
-      behind: source.behind(feed) ?? Math.max(unwritten.length, 1),
-    });
-    subscriber.park(reader);
-  }
-
-  /** Events that a session gets without a subscription are read from the log like any other, once it is slow. */
-  #addImplicit(subscriber: Subscriber, unwritten: readonly StoredEvent[]): void {
-    for (const event of unwritten) {
-      const { topic } = event;
-      // What an unsubscribed topic still had to bring is not wanted any more.
-      if (topic !== BROADCAST_TOPIC && !subscriber.direct.includes(topic)) continue;
-      if (subscriber.subscriptions.some(({ patterns }) => selectsTopic(patterns, topic))) continue;
-      const subscription = new Subscription(
-        subscriber,
-        { kind: 'topic', topic },
-        { filter: undefined, batch: undefined, slow: 'catchup', implicit: true },
-      );
-      const { epoch, offset } = event;
-      const read = new TopicSource(event.entity, topic, { epoch, offset: offset - 1 });
-      subscription.state = { kind: 'live', read };
-      this.#add(subscription);
-    }
-  }
-
-  #placeNow({ subscriber: { feed } }: Subscription, read: LogSource): LogSource {
-    if (read instanceof PatternSource)
-      return new PatternSource(read.entity, read.patterns, feed.cursor.now());
-    if (!(read instanceof TopicSource)) return read;
-    const head = feed.position(read.topic);
-    if (head === undefined || read.covers(head)) return read;
-    const now = new TopicSource(read.entity, read.topic, { epoch: head.epoch, offset: head.offset });
-    now.moveTo(now.position, head.seq);
-    return now;
-  }
-
-  /** A place before everything that the session may not have, and not before what it began with. */
-  #sourceBefore(subscription: Subscription, read: LogSource, unwritten: readonly StoredEvent[]): LogSource {
-    const { feed } = subscription.subscriber;
-    if (read instanceof TopicSource) {
-      const first = unwritten.find(({ topic }) => topic === read.topic);
-      const before = first
-        ? { ...first, offset: first.offset - 1, seq: first.seq - 1 }
-        : feed.position(read.topic);
-      if (before === undefined || read.covers(before)) {
-        return new TopicSource(read.entity, read.topic, read.position);
-      }
-      return new TopicSource(read.entity, read.topic, { epoch: before.epoch, offset: before.offset });
-    }
-    if (!(read instanceof PatternSource)) return read;
-    const matching = unwritten.filter(({ topic }) => selectsTopic(read.patterns, topic));
-    const written = cursorBefore(feed.cursor.now(), matching);
-    // What it began with may be ahead in one partition and behind in another.
-    return new PatternSource(read.entity, read.patterns, laterCursor(read.cursor, written));
-  }
-
   #promoteIfReached(subscription: Subscription, read: LogSource): void {
     const { feed } = subscription.subscriber;
     const reached =
@@ -372,112 +225,6 @@ export class Hub implements ReaderHost, SubscriberHost {
           (feed.position(read.topic)?.offset ?? 0) >= read.position.offset
         : read instanceof PatternSource && cursorReaches(feed.cursor.now(), read.cursor);
     if (reached) subscription.state = { kind: 'live', read };
-  }
-
-  async #openTopic(
-    subscription: Subscription,
-    topic: string,
-    start: Start,
-    onOpened: (opened: Opened) => void,
-  ): Promise<void> {
-    const { subscriber } = subscription;
-    const { feed } = subscriber;
-    const cursor = feed.cursor.cursorText();
-    const asked = start.kind !== 'now';
-    const source = new TopicSource(feed.entity, topic, start.kind === 'position' ? start.position : NOWHERE);
-    const reader = new LogReader(subscription, source, feed, this, { lagging: false });
-    subscription.state = { kind: 'reading', reader };
-
-    const known = start.kind === 'position' ? feed.knownSince(topic, start.position, start.id) : undefined;
-    if (known !== undefined) {
-      const replayed = known.offset - source.position.offset;
-      this.#countRecovery(asked, true, replayed);
-      const position = { epoch: known.epoch, offset: known.offset };
-      onOpened({ position, cursor, recovered: true, replayed, sealed: known.sealed });
-      this.turns.add(reader);
-      return;
-    }
-
-    // Live events wait from here on, so that the head that is read below and what follows it fit together.
-    reader.register();
-    const first = await this.#readFirst(feed.entity, topic, start);
-    if (reader.ended) return;
-    const replayed = first.ok ? first.events.length + first.behind : 0;
-    this.#countRecovery(asked, first.ok, replayed);
-    onOpened({
-      position: first.head,
-      cursor,
-      ...(asked && { recovered: first.ok }),
-      ...(!first.ok && { reason: first.reason }),
-      replayed,
-      sealed: first.sealed,
-    });
-    source.moveTo(first.ok ? first.position : first.head, first.seq);
-    reader.proceed({ ok: true, events: [], behind: 0, ...(first.ok && first) }, source.cursorClock());
-  }
-
-  #readFirst(entity: string, topic: string, start: Start): Promise<ReadResult> {
-    const { engine } = this.#options;
-    if (start.kind === 'cursor') return readByCursor(engine, entity, topic, start.cursor, PAGE);
-    return engine.read(entity, topic, readFrom(start), PAGE);
-  }
-
-  async #openPatterns(
-    subscription: Subscription,
-    patterns: readonly string[],
-    start: Start,
-    onOpened: (opened: Opened) => void,
-  ): Promise<void> {
-    const { subscriber } = subscription;
-    const { feed } = subscriber;
-    const now = feed.cursor.now();
-    const cursor = feed.cursor.cursorText();
-    if (start.kind === 'now') {
-      subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, now) };
-      feed.register(subscription);
-      onOpened({ cursor, replayed: 0, sealed: false });
-      return;
-    }
-    const from = sinceFrom(start);
-    const source = new PatternSource(feed.entity, patterns, from);
-    const reader = new LogReader(subscription, source, feed, this, { lagging: false });
-    subscription.state = { kind: 'reading', reader };
-    const known = isCursor(from) ? feed.readPatterns(patterns, from, PAGE.maxBytes)?.page : undefined;
-    if (known !== undefined && !known.more) {
-      const replayed = known.entries.length;
-      this.#countRecovery(true, true, replayed);
-      onOpened({ cursor, recovered: true, replayed, sealed: false });
-      this.turns.add(reader);
-      return;
-    }
-    const first = await reader.readFirst();
-    if (reader.ended) return;
-    const replayed = first.ok ? first.events.length + first.behind : 0;
-    this.#countRecovery(true, first.ok, replayed);
-    if (first.ok) {
-      onOpened({ cursor, recovered: true, replayed, sealed: false });
-      // The events of the first page must carry a place to resume from, wherever it was found to begin.
-      reader.proceed(first, source.clockBeforePage());
-      return;
-    }
-    reader.end();
-    const head = feed.cursor.now();
-    subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, head) };
-    feed.register(subscription);
-    onOpened({
-      cursor: feed.cursor.cursorText(),
-      recovered: false,
-      reason: first.reason,
-      replayed: 0,
-      sealed: false,
-    });
-  }
-
-  #countRecovery(asked: boolean, recovered: boolean, replayed: number): void {
-    if (!asked) return;
-    this.counters.recoveredEvents += replayed;
-    if (recovered) this.counters.recoveries++;
-    else this.counters.failedRecoveries++;
   }
 
   #createSubscription(
@@ -502,7 +249,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     let batcher = this.#batchers.get(key);
     if (batcher === undefined) {
       batcher = new Batcher(batch, kept, this.#options.clock);
-      this.#batchers.set(key, batcher);
+      if (this.#batchers.size < MAX_SHARED_BATCHERS) this.#batchers.set(key, batcher);
     }
     return batcher;
   }
@@ -539,7 +286,7 @@ export class Hub implements ReaderHost, SubscriberHost {
 
   #end(subscription: Subscription): void {
     if (subscription.state.kind === 'reading') subscription.state.reader.end();
-    if (subscription.state.kind === 'held') this.#queued -= subscription.state.queue.length;
+    this.#slow.forget(subscription);
     subscription.subscriber.feed.unregister(subscription);
     subscription.state = { kind: 'ended' };
   }
@@ -554,7 +301,7 @@ export class Hub implements ReaderHost, SubscriberHost {
       keeps,
       onDue: (storedMs) => this.flusher.noteStored(storedMs),
       onPromoted: (subscription) => this.#promote(subscription),
-      onHeld: (subscription, event) => this.#queue(subscription, event),
+      onHeld: (subscription, event) => this.#slow.keep(subscription, event),
     });
   }
 
@@ -574,69 +321,4 @@ export class Hub implements ReaderHost, SubscriberHost {
     // The audience was made for a subscription that waits.
     if (subscription.state.kind !== 'joining') feed.register(subscription);
   }
-}
-
-/** Where the replay of patterns begins; for `now`, which has none, the head. */
-function sinceFrom(start: Start): ReadSinceFrom {
-  switch (start.kind) {
-    case 'now':
-      return { last: 0 };
-    case 'earliest':
-      return 'earliest';
-    case 'cursor':
-      return start.cursor;
-    case 'last':
-      if (start.count <= MAX_LAST_OF_PATTERN) return { last: start.count };
-      throw new MillraceError(
-        'bad-position',
-        `last: at most ${MAX_LAST_OF_PATTERN} events of a pattern; use a time or "earliest"`,
-      );
-    case 'time':
-      return { time: start.timeMs };
-    case 'position':
-      throw new MillraceError(
-        'bad-position',
-        'a position resumes one topic; several topics and patterns are resumed by a cursor',
-      );
-  }
-}
-
-/** A position that no log has; it is replaced by the first read. */
-const NOWHERE: Position = { epoch: '', offset: 0 };
-
-function readFrom(start: Exclude<Start, { kind: 'cursor' }>): ReadFrom {
-  switch (start.kind) {
-    case 'now':
-      return { last: 0 };
-    case 'earliest':
-      return { earliest: true };
-    case 'last':
-      return { last: start.count };
-    case 'time':
-      return { time: start.timeMs };
-    case 'position':
-      return { after: start.position, ...(start.id !== undefined && { id: start.id }) };
-  }
-}
-
-/** Whether what a slow session misses of a live subscription is nowhere read again, so that it must be written. */
-function keeps(subscription: Subscription): boolean {
-  return isDropping(subscription.slow) && !overlapsAnother(subscription);
-}
-
-/** Where subscriptions overlap, an event belongs to both: then nothing is dropped, and the log is read ([FLOW-7]). */
-function overlapsAnother(subscription: Subscription): boolean {
-  const { subscriptions } = subscription.subscriber;
-  if (subscriptions.length === 1) return false;
-  return subscriptions.some(
-    (other) => other !== subscription && overlaps(other.patterns, subscription.patterns),
-  );
-}
-
-function overlaps(some: readonly string[], others: readonly string[]): boolean {
-  return some.some((a) => others.some((b) => overlapsPattern(a, b)));
-}
-
-function told({ topic, ...rest }: Dropped, subscription: Subscription): Dropped & { topic: string } {
-  return { topic: topic ?? subscription.name, ...rest };
 }

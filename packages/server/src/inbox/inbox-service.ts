@@ -1,7 +1,8 @@
 import { MillraceError } from '@millrace/protocol';
 import type { Clock } from '../clock.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Hub, Opened, Start } from '../hub/hub.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Opened, Start } from '../hub/opening.ts';
 import type { SlowPolicy } from '../hub/slow-queue.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import { type ConsumerKey, consumerKey, findConsumerProblem } from './consumer-key.ts';

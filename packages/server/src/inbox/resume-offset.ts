@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { Start } from '../hub/hub.ts';
+import type { Start } from '../hub/opening.ts';
 import { readByCursor } from '../hub/read-by-cursor.ts';
 import type { ConsumerKey } from './consumer-key.ts';
 

@@ -16,7 +16,7 @@ import {
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Identity } from '../auth/identity.ts';
 import type { Dialect } from '../hub/dialect.ts';
-import type { Opened, Start } from '../hub/hub.ts';
+import type { Opened, Start } from '../hub/opening.ts';
 import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';

@@ -1,5 +1,5 @@
 import { MillraceError, parseCursor, parsePosition, type Since } from '@millrace/protocol';
-import type { Start } from '../hub/hub.ts';
+import type { Start } from '../hub/opening.ts';
 
 function bad(problem: string): never {
   throw new MillraceError(

@@ -1,6 +1,6 @@
 import { MillraceError, parseFilter, type SubscribeMessage } from '@millrace/protocol';
 import { type BatchOption, DEFAULT_BATCH } from '../hub/batcher.ts';
-import type { Start } from '../hub/hub.ts';
+import type { Start } from '../hub/opening.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
 import { parseSince } from './since.ts';
 
