@@ -1,6 +1,7 @@
 import type { CompiledFilter } from '@millrace/protocol';
 import type { Batcher } from './batcher.ts';
 import type { Dialect } from './dialect.ts';
+import { selects } from './selection.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -41,6 +42,7 @@ interface Wish {
 }
 
 export interface AudienceSource {
+  readonly topic: string;
   /** Subscriptions that match the topic. */
   readonly subscriptions: readonly Iterable<Subscription>[];
   /** Sessions that get its events without one. */
@@ -71,10 +73,10 @@ export function resolveAudience(source: AudienceSource): Audience {
     subscription,
     served: wishes.has(subscription.subscriber),
   }));
-  const isWaiting = new Set(waiting.map(({ subscriber }) => subscriber));
   for (const subscriber of source.direct) {
-    // A subscription that is behind brings the topic's events in their order.
-    if (!wishes.has(subscriber) && !isWaiting.has(subscriber)) wishes.set(subscriber, EVERYTHING);
+    // A subscription that is behind, also one that has not come near the head, brings the topic's events in their order.
+    const subscribes = subscriber.subscriptions.some(({ selection }) => selects(selection, source.topic));
+    if (!subscribes) wishes.set(subscriber, EVERYTHING);
   }
   return { ...groupsOf(wishes), waiters, patternVersion: source.patternVersion };
 }

@@ -84,7 +84,7 @@ export class EntityFeed {
       if (own === undefined) this.#direct.set(topic, new Set([subscriber]));
       else own.add(subscriber);
     }
-    this.#forgetDirectAudiences(subscriber);
+    this.changed(subscriber);
   }
 
   detach(subscriber: Subscriber): void {
@@ -93,7 +93,7 @@ export class EntityFeed {
       const own = this.#direct.get(topic);
       if (own?.delete(subscriber) && own.size === 0) this.#direct.delete(topic);
     }
-    this.#forgetDirectAudiences(subscriber);
+    this.changed(subscriber);
   }
 
   /** Counts a subscription in: live if its state says so, else every event is offered to it. */
@@ -238,6 +238,7 @@ export class EntityFeed {
     }
     const { topic } = channel;
     const audience = resolveAudience({
+      topic,
       subscriptions: [channel.subscriptions, matching],
       direct: topic === BROADCAST_TOPIC ? this.#subscribers : (this.#direct.get(topic) ?? NOBODY),
       patternVersion: this.#patternVersion,
@@ -248,7 +249,8 @@ export class EntityFeed {
     return audience;
   }
 
-  #forgetDirectAudiences({ direct }: Subscriber): void {
+  /** The session subscribed or unsubscribed, which may decide whether it is sent to directly. */
+  changed({ direct }: Subscriber): void {
     for (const topic of [...direct, BROADCAST_TOPIC]) {
       const channel = this.#channels.get(topic);
       if (channel !== undefined) channel.audience = undefined;

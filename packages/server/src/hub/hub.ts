@@ -259,6 +259,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     // What the session was given before goes before what this changes.
     subscriber.settleAll();
     subscriber.subscriptions.push(subscription);
+    subscriber.feed.changed(subscriber);
     this.counters.subscriptions++;
     this.#refreshOthers(subscription);
   }
@@ -270,6 +271,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     if (index === -1) return;
     subscriber.settleAll();
     subscriptions.splice(index, 1);
+    subscriber.feed.changed(subscriber);
     this.counters.subscriptions--;
     this.#end(subscription);
     this.#refreshOthers(subscription);

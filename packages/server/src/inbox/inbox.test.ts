@@ -60,8 +60,12 @@ async function pass(ms: number, ...clients: TestClient[]): Promise<void> {
   }
 }
 
+/** Since it subscribed: what is sent directly comes before that, too. */
 function seen(client: TestClient): string[] {
-  const events = client.messages.filter((each): each is EventMessage => each.type === 'event');
+  const subscribed = client.messages.findIndex(({ type }) => type === 'subscribed');
+  const events = client.messages
+    .slice(subscribed)
+    .filter((each): each is EventMessage => each.type === 'event');
   return events.map(({ offset, attempt }) => (attempt === undefined ? `${offset}` : `${offset}#${attempt}`));
 }
 
@@ -457,6 +461,22 @@ describe('an inbox', () => {
       expect(codes).toEqual([own, own, own, ...forbidden, 'not-found', nobody]);
     }
     expect((await call('/api/v1/users/ann/inbox/unknown')).body).toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('a long inbox', () => {
+  test.each([
+    ['from memory', 100],
+    ['from the log', 3000],
+  ])('[ACK-1] [SEND-6] comes in order, each message once, while others are sent (%s)', async (_, length) => {
+    const text = 'x'.repeat(length);
+    await Promise.all(Array.from({ length: 3000 }, () => server.server.publish('user.ann', 'note', text)));
+    const client = await connect();
+    for (let i = 0; i < 200; i++) await server.server.publish('user.ann', 'note', 'more');
+    await until(() => seen(client).length >= 3200, 'all messages', 20_000);
+    await expectSeen(client, ...Array.from({ length: 3200 }, (__, i) => String(i + 1)));
+    await acked(client, 3200);
+    client.close();
   });
 });
 
