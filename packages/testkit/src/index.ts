@@ -1,5 +1,6 @@
 export * from './api-client.ts';
 export * from './engine-contract.ts';
+export * from './exposition.ts';
 export * from './manual-clock.ts';
 export * from './notification-bus.ts';
 export * from './power-cut.ts';

@@ -62,7 +62,7 @@ describe('connections', () => {
 });
 
 describe('figures', () => {
-  test('[HTTP-4] tell the operator what the node has counted', async () => {
+  test('[STAT-1] tell the operator what the node has counted', async () => {
     const client = await server.connect('/ws');
     client.send({ type: 'subscribe', topic: 'figures.a' });
     await client.next('subscribed');
@@ -87,7 +87,7 @@ describe('figures', () => {
     client.close();
   });
 
-  test('[AUTH-7] tell everybody else of their own entity alone', async () => {
+  test('[STAT-1] [AUTH-7] tell everybody else of their own entity alone', async () => {
     const stranger = await server.connect('/ws', { entity: 'another' });
     await stranger.next('welcome');
     const own = new ApiClient(server.origin, await server.token({ entity: 'mine', roles: ['admin'] }));
@@ -111,7 +111,7 @@ describe('figures', () => {
 });
 
 describe('sessions and users', () => {
-  test('[HTTP-4] are counted for their entity, by door', async () => {
+  test('[STAT-1] are counted for their entity, by door', async () => {
     const entity = 'counted';
     const clients = [
       await server.connect('/ws', { entity, sub: 'anna' }),
@@ -132,7 +132,7 @@ describe('sessions and users', () => {
     for (const client of [...clients, anonymous]) client.close();
   });
 
-  test('[AUTH-7] are counted over all entities for the operator alone', async () => {
+  test('[STAT-1] [AUTH-7] are counted over all entities for the operator alone', async () => {
     const clients = [
       await server.connect('/ws', { entity: 'one', sub: 'anna' }),
       await server.connect('/ws', { entity: 'two', sub: 'anna' }),

@@ -1,0 +1,40 @@
+import { ManualClock } from '@millrace/testkit';
+import { expect, test } from 'vitest';
+import { Flusher } from './flusher.ts';
+
+function setUp() {
+  const clock = new ManualClock();
+  const tasks: (() => void)[] = [];
+  const flusher = new Flusher({
+    clock,
+    turns: { soon: (task) => void tasks.push(task) },
+    onFlushed: () => {},
+  });
+  const turn = (): void => {
+    for (const task of tasks.splice(0)) task();
+  };
+  return { clock, flusher, turn };
+}
+
+test('[STAT-4] observes how late the event was that was handed out first, when the flush is over', () => {
+  const { clock, flusher, turn } = setUp();
+  const session = { flush: () => clock.advance(4), dueNow: () => {} };
+  flusher.add(session);
+  flusher.noteStored(clock.now() - 6);
+  flusher.noteStored(clock.now() - 1);
+  turn();
+  expect(flusher.latency.total.read()).toMatchObject({ count: 1, sum: 10 });
+});
+
+test('[STAT-4] observes nothing of a flush without events, nor less than nothing when the clock stepped back', () => {
+  const { clock, flusher, turn } = setUp();
+  flusher.add({ flush: () => {}, dueNow: () => {} });
+  turn();
+  expect(flusher.latency.total.read().count).toBe(0);
+  expect(flusher.sizes.read()).toMatchObject({ count: 1, sum: 1 });
+  flusher.add({ flush: () => {}, dueNow: () => {} });
+  flusher.noteStored(clock.now() + 5000);
+  clock.advance(100);
+  turn();
+  expect(flusher.latency.total.read()).toMatchObject({ count: 1, sum: 0 });
+});
