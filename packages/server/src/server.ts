@@ -273,6 +273,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     counters,
     violations,
     bans,
+    inbox,
     traffic: doorway.traffic,
     compression: doorway.compression.counters,
     commitSizes,

@@ -72,6 +72,15 @@ export class InboxService {
     this.#sweeper = new InboxSweeper({ ...options, isKept: (key) => this.#keepers.has(idOf(key)) });
   }
 
+  /** Events that are not acknowledged yet, of the consumers that are read at this node: of one entity, or of all. */
+  pending(entityId?: string): number {
+    let pending = 0;
+    for (const { key, pending: own } of this.#keepers.values()) {
+      if (entityId === undefined || key.entity === entityId) pending += own;
+    }
+    return pending;
+  }
+
   /**
    * Subscribes a session to a topic as a consumer: everything that is alive and not acknowledged follows, then live events.
    * Takes the place of its subscription of that name. Rejects as `Hub.subscribe` does, and with `bad-topic` for a topic

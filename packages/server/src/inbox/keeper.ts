@@ -78,6 +78,11 @@ export class Keeper {
     return this.#record.progress.acked;
   }
 
+  /** Events that are not acknowledged, sent or not. */
+  get pending(): number {
+    return Math.max(0, this.#head - this.acked);
+  }
+
   /** Highest offset that some session of the consumer was sent, as far as this node knows. */
   get sent(): number {
     let sent = this.#record.progress.sent;

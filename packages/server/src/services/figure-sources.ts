@@ -18,6 +18,11 @@ export interface FigureSources {
   readonly counters: ClientCounters;
   readonly violations: Violations;
   readonly bans: Bans;
+  readonly inbox: {
+    /** Events that are not acknowledged yet, of the consumers that are read at this node. */
+    pending(entityId?: string): number;
+    readonly counters: { readonly acknowledged: number };
+  };
   readonly census: LogCensus;
   readonly host: HostFigures;
   /** Of all sessions, as they were on the wire. */

@@ -196,7 +196,7 @@ function hubMetrics({ hub, connections }: FigureSources): Metric[] {
   ];
 }
 
-function logMetrics({ publisher, census, commitSizes }: FigureSources): Metric[] {
+function logMetrics({ publisher, inbox, census, commitSizes }: FigureSources): Metric[] {
   // A log that cannot be read must not keep the other figures from being seen.
   const held = async (name: 'topics' | 'events' | 'bytes'): Promise<Reading | undefined> => {
     try {
@@ -226,6 +226,16 @@ function logMetrics({ publisher, census, commitSizes }: FigureSources): Metric[]
       histogram: publisher.appendLatency,
       scale: MS,
     },
+    gauge(
+      'millrace_inbox_pending',
+      'Events that the consumers read at this node have yet to acknowledge.',
+      () => inbox.pending(),
+    ),
+    counter(
+      'millrace_inbox_acknowledgements_total',
+      'Acknowledgements, each of any number of events.',
+      () => inbox.counters.acknowledged,
+    ),
     gauge('millrace_engine_topics', 'Topics in the log.', () => held('topics')),
     gauge('millrace_engine_events', 'Events that are kept.', () => held('events')),
     gauge('millrace_engine_data_chars', 'Length of their data as JSON, in UTF-16 code units.', () =>

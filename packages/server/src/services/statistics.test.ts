@@ -91,6 +91,29 @@ describe('the figures of the node', () => {
   });
 });
 
+describe('what consumers have yet to acknowledge', () => {
+  test('[STAT-1] is counted for their entity while they are read', async () => {
+    const entity = 'acknowledging';
+    const own = new ApiClient(server.origin, await server.token({ entity }));
+    const pending = async (): Promise<number> =>
+      (await own.get<{ inbox_pending: number }>('/api/v1/ws/message-queue/stats')).body.inbox_pending;
+    const client = await server.connect('/ws', { entity, sub: 'anna' });
+    client.send({ type: 'subscribe', topic: 'user.anna', consumer: 'phone' });
+    await client.next('subscribed');
+    for (let n = 0; n < 5; n++) await server.server.publish('user.anna', 'x', n, { entity });
+    await client.take('event', 5);
+    expect(await pending()).toBe(5);
+    client.send({ type: 'ack', id: 1, topic: 'user.anna', offset: 3, consumer: 'phone' });
+    await client.next('ok');
+    expect(await pending()).toBe(2);
+    const stranger = new ApiClient(server.origin, await server.token({ entity: 'somebody' }));
+    expect((await stranger.get('/api/v1/ws/message-queue/stats')).body).toMatchObject({ inbox_pending: 0 });
+    client.close();
+    await client.closed;
+    await until(async () => (await pending()) === 0, 'the consumer to be read no more');
+  });
+});
+
 describe('what waits for slow sessions', () => {
   test.each([
     ['topic', 'waiting.1', 'waiting.1'],

@@ -155,6 +155,9 @@ const QueueShape = Type.Object(
   {
     queue_depth: Count('Events that slow sessions have yet to get, as far as is known.'),
     avg_queue_depth: Rate('The same, divided by all sessions.'),
+    inbox_pending: Count(
+      'Events that consumers have yet to acknowledge, of those that are read at this node.',
+    ),
     slow_sessions: Count('Sessions that read slower than events come.'),
     lags: Node(Count('How often a session fell behind; only for the operator.')),
     dropped_events: Node(
@@ -251,6 +254,7 @@ export function addStatsRoutes(
       const { lags, dropped, slowEnded } = statistics.sources.hub.counters;
       return {
         ...countQueues(statistics.sessions(entity)),
+        inbox_pending: statistics.sources.inbox.pending(entity),
         ...(entity === undefined && { lags, dropped_events: dropped, slow_disconnects: slowEnded }),
         timestamp: statistics.timestamp,
       };
