@@ -61,7 +61,11 @@ export function addSub(program: Command): void {
       '--since <place>',
       'begin at: earliest, a position, a cursor, a time (ISO 8601), or how long ago (10m)',
     )
-    .option('--last <n>', 'begin with the newest n events of a topic, or of all that a pattern matches', positiveInteger)
+    .option(
+      '--last <n>',
+      'begin with the newest n events of a topic, or of all that a pattern matches',
+      positiveInteger,
+    )
     .option('--filter <json>', 'only events that match, such as \'{"types": ["task.failed"]}\'', filter)
     .option('--batch', 'let the server send several events as one message, for some delay')
     .addOption(
