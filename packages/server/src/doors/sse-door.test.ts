@@ -127,7 +127,14 @@ describe('the event stream', () => {
 
   test('[SSE-2] [REC-7] `last` and `time` begin a stream of any topics; an id from within resumes there', async () => {
     const topics = ['a.one', 'host.live', 'b.x', 'a.one', 'host.live', 'b.x'];
-    for (const [n, topic] of topics.entries()) await publish(topic, n);
+    const clock = new ManualClock();
+    const timed = await TestServer.start({ clock });
+    const open = (query: string, headers: Record<string, string> = {}) =>
+      timed.stream(`/events${query}`, { sub: 'u', clock }, headers);
+    for (const [n, topic] of topics.entries()) {
+      clock.advance(1);
+      await timed.server.publish(topic, 'x', n);
+    }
     for (const [query, expected] of [
       ['?topics=a.one,b.*,host.live&last=4', [2, 3, 5, 4]],
       ['?topics=a.one,b.*,host.live&last', [0, 2, 3, 5, 1, 4]],
@@ -136,18 +143,19 @@ describe('the event stream', () => {
       ['?topics=*&time=2999-01-01', []],
       [`?topics=*&last=5&filter=${encodeURIComponent('{"topic":["b.x","host.live"]}')}`, [2, 5, 1, 4]],
     ] as const) {
-      const client = await stream(query);
+      const client = await open(query);
       const events = await client.take(expected.length);
       expect(dataOf(events)).toEqual(expected);
       client.close();
       // The beginning stays in the address when a browser comes back; where it has come to counts.
       for (const [index, { id = '' }] of events.entries()) {
-        const again = await stream(query, { 'last-event-id': id });
+        const again = await open(query, { 'last-event-id': id });
         expect(dataOf(await again.take(expected.length - index - 1))).toEqual(expected.slice(index + 1));
         expect(again.events.some(({ event }) => event === 'gap')).toBe(false);
         again.close();
       }
     }
+    await timed.close();
   });
 
   test('[SSE-2] `Last-Event-ID` resumes every topic and pattern, after each single event, exactly', async () => {
