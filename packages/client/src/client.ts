@@ -1,9 +1,12 @@
 import {
+  BROADCAST_TOPIC,
   DEFAULT_LIMITS,
   findPatternProblem,
   findTopicProblem,
   inboxOf,
+  isPrivateTopic,
   MillraceError,
+  type MillraceEvent,
   type PublishResult,
   type WelcomeMessage,
 } from '@millrace/protocol';
@@ -67,6 +70,8 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   readonly #stopListeningForWake: () => void;
   #session: SessionInfo | undefined;
   #roundTripMs: number | undefined;
+  /** The last direct event of each topic. */
+  readonly #direct = new Map<string, MillraceEvent>();
   #maxMessageBytes: number = DEFAULT_LIMITS.maxMessageBytes;
   #closed = false;
 
@@ -224,6 +229,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       state: (state) => this.#emitter.emit('state', state),
       opened: (welcome) => this.#welcomed(welcome),
       lost: () => this.#queue.lost(),
+      unasked: (event) => this.#onUnasked(event),
       answer: (message) => this.#queue.answered(message),
       failed: (error) => {
         this.#queue.rejectAll(`the client gave up: ${error.message}`, error);
@@ -241,11 +247,25 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       error: (error) => this.#emitter.emit('error', error),
       opened: () => this.#transport.opened(),
       lost: () => {},
+      // Every connection is sent them: the first one tells.
+      unasked: () => {},
       answer: () => {},
       attemptFailed: (hadOpened) => this.#transport.attemptFailed(hadOpened),
       failed: () => {},
       roundTrip: () => {},
     };
+  }
+
+  /** What is on its way when a subscription ends is unasked, too, but was not sent to this client directly. */
+  #onUnasked(event: MillraceEvent): void {
+    const { topic } = event;
+    if (topic !== BROADCAST_TOPIC && !isPrivateTopic(topic)) return;
+    if (this.#lanes.all.some((lane) => lane.reads(topic))) return;
+    // Over SSE a stream may overlap the one that takes its place.
+    const last = this.#direct.get(topic);
+    if (last?.epoch === event.epoch && event.offset <= last.offset) return;
+    this.#direct.set(topic, event);
+    this.#emitter.emit('direct', event);
   }
 
   #welcomed({ connectionId, userId, entityId, roles, limits }: WelcomeMessage): void {

@@ -52,6 +52,30 @@ test.each(transports)(
   },
 );
 
+test.each(transports)(
+  '[SEND-6] over %s what is sent to everyone or to the user is told once, unless a subscription reads it',
+  async (transport) => {
+    const server = await startServer();
+    const client = clientOf(server, { transport });
+    const direct: unknown[] = [];
+    client.on('direct', ({ data }) => direct.push(data));
+    const read = collect(client.topic('a.b', { since: 'earliest' }));
+    const overlapping = collect(client.topic('a.*', { since: 'earliest' }));
+    await client.publish('a.b', 'x', 'seen');
+    await until(() => read.length === 1 && overlapping.length === 1, 'both subscriptions');
+    await client.publish('system.broadcast', 'x', 'to all');
+    await client.publish('user.tester', 'x', 'to me');
+    await until(() => direct.length === 2, 'what was sent directly');
+    const broadcasts = collect(client.topic('system.broadcast', { since: { last: 1 } }));
+    await until(() => broadcasts.length === 1, 'the last broadcast');
+    await client.publish('system.broadcast', 'x', 'again');
+    await client.publish('user.tester', 'x', 'done');
+    await until(() => direct.includes('done'), 'the last direct send');
+    expect(direct).toEqual(['to all', 'to me', 'done']);
+    expect(broadcasts).toEqual(['to all', 'again']);
+  },
+);
+
 test.each(transports)('[SUB-8] over %s the loop ends with the sealed topic', async (transport) => {
   const server = await startServer();
   const client = clientOf(server, { transport });

@@ -1,6 +1,7 @@
 import {
   hasWildcard,
   type MillraceError,
+  type MillraceEvent,
   overlapsPattern,
   type ServerMessage,
   type Since,
@@ -14,6 +15,8 @@ export interface LaneHandlers
   extends Pick<ConnectionHandlers, 'state' | 'error' | 'attemptFailed' | 'failed' | 'roundTrip'> {
   readonly opened: (welcome: WelcomeMessage) => void;
   readonly lost: () => void;
+  /** An event that no feed of this lane asked for. */
+  readonly unasked: (event: MillraceEvent) => void;
   /** `ok` and `error` that answer a publication. */
   readonly answer: (message: Extract<ServerMessage, { type: 'ok' | 'error' }>) => void;
 }
@@ -109,13 +112,24 @@ export class Lane implements FeedWire {
     return undefined;
   }
 
+  /** Whether one of its feeds selects the topic. */
+  reads(topic: string): boolean {
+    return this.#feedOf(topic) !== undefined;
+  }
+
+  #take(event: MillraceEvent): void {
+    const feed = this.#feedOf(event.topic);
+    if (feed === undefined) this.#handlers.unasked(event);
+    else feed.onEvent(event);
+  }
+
   #receive(message: ServerMessage): void {
     switch (message.type) {
       case 'event':
-        this.#feedOf(message.topic)?.onEvent(message);
+        this.#take(message);
         break;
       case 'batch':
-        for (const event of message.events) this.#feedOf(event.topic)?.onEvent(event);
+        for (const event of message.events) this.#take(event);
         break;
       case 'subscribed':
         this.#feeds.get(message.topic)?.onSubscribed(message);

@@ -102,6 +102,11 @@ export interface ClientEvents {
   readonly state: ConnectionState;
   /** Why an attempt failed, the server closed, or a token could not be had. The client goes on by itself where it can. */
   readonly error: MillraceError;
+  /**
+   * Sent to everyone, to this user or to this session, and read by no subscription of this client. Live only: what was
+   * sent while there was no connection is in the user's inbox ({@link Client.inbox}), if it was sent to the user.
+   */
+  readonly direct: MillraceEvent;
 }
 
 export interface PublishOptions {
