@@ -55,7 +55,7 @@ describe('the table', () => {
 /** Differs between two servers that were told the same. */
 const VOLATILE = new Set(
   `id timestamp position cursor epoch connectionId connectedAt lastActivity until address checks
-  uptime_seconds event_history_size`.split(/\s+/),
+  uptime_seconds event_history_size message_id expires_at status attempts`.split(/\s+/),
 );
 
 function comparable(value: unknown): unknown {
@@ -203,6 +203,8 @@ describe('over server-sent events', () => {
     'topics=user.ann',
     'topics=task.a,host.*,user.ann',
     'topics=*.*',
+    'topics=task.a&consumer=c',
+    'topics=user.ann&consumer=inbox',
   ];
 
   test.each(ROLES)(
@@ -251,6 +253,7 @@ describe('over server-sent events', () => {
         `session.${handles.connectionId}`,
         'session.*',
         'task.a,user.ann',
+        'user.ann&consumer=inbox',
       ]) {
         const stream = await both.server.stream(`/events?since=earliest&topics=${topics}`, as);
         expect((await stream.answered).status, topics).toBe(403);
@@ -259,6 +262,13 @@ describe('over server-sent events', () => {
     },
     60_000,
   );
+});
+
+test('[AUTH-7] in all that, nobody has acknowledged for ann', async () => {
+  const ann = await both.connect({ entity: OURS, sub: 'ann' });
+  ann.send({ type: 'subscribe', topic: 'task.a', consumer: 'c' });
+  expect(await ann.next('event')).toMatchObject({ topic: 'task.a', offset: 1 });
+  ann.close();
 });
 
 test('[AUTH-7] in all that, no session of ours has heard an intruder, and none has ended', async () => {

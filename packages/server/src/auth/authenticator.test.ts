@@ -331,6 +331,11 @@ describe('configuration', () => {
       { keys: [{ alg: 'EdDSA', publicKey: pem(pairs.RS256.publicKey) }] },
       'not fit for EdDSA',
     ],
+    [
+      'an API key of an entity of the server’s own [AUTH-9]',
+      { apiKeys: [{ id: 'a', key: 'k'.repeat(32), entity: '$system', roles: ['admin'] }] },
+      'begins with "$"',
+    ],
     ['a relative JWKS url', { jwks: { url: '/jwks.json' } }, 'Invalid URL'],
   ])('refuses %s', ([, options, problem]) => {
     expect(() => accepting(options)).toThrow(problem);
