@@ -105,6 +105,56 @@ test('[REC-8] a gap within a stream is told with its topic', async () => {
   expect(gaps).toMatchObject([{ topic: 'task.a', reason: 'expired' }]);
 });
 
+test('[ACK-5] a consumer asks for its stream by its name, acknowledges by HTTP, and is told what others acknowledge', async () => {
+  const { platform, client, http, settle } = await startSse();
+  const acks: unknown[] = [];
+  http.answer = ({ pathname }, { body }) => {
+    if (!pathname.endsWith('/ack')) return undefined;
+    acks.push([pathname, JSON.parse(String(body))]);
+    return Response.json({ topic: 'jobs', consumer: 'mailer', acked: 1 });
+  };
+  const consumer = client.consume('jobs', { consumer: 'mailer', slow: 'disconnect' });
+  const told: number[] = [];
+  consumer.on('acknowledged', ({ offset }) => told.push(offset));
+  const handed: unknown[] = [];
+  void consumer.handle(({ data }) => handed.push(data));
+  await settle();
+  expect(http.stream.url.search).toBe('?topics=jobs&format=full&slow=disconnect&consumer=mailer');
+  http.stream.write(`retry: 1000\n\n${fullEvent('c1', 'jobs', 1, 'one')}`);
+  await settle();
+  await platform.advance(100);
+  expect(acks).toEqual([['/api/v1/topics/jobs/ack', { offset: 1, consumer: 'mailer' }]]);
+  const acked = { type: 'acked', topic: 'jobs', consumer: 'mailer', offset: 7 };
+  http.stream.write(`event: acked\ndata: ${JSON.stringify(acked)}\n\n`);
+  http.stream.write(fullEvent('c2', 'jobs', 8, 'an event').replace('event: x', 'event: acked'));
+  await settle();
+  expect(told).toEqual([7]);
+  expect(handed).toEqual(['one', 'an event']);
+});
+
+test('[FILT-5] [FLOW-6] a filter and a policy go with the stream, and what is left out is a gap', async () => {
+  const { client, http, settle } = await startSse();
+  const gaps: Gap[] = [];
+  const sub = client.topic('t', { filter: { types: 'x' }, slow: 'conflate', batch: true });
+  sub.on('gap', (gap) => gaps.push(gap));
+  await settle();
+  expect(http.stream.url.searchParams.get('filter')).toBe('{"types":"x"}');
+  expect(http.stream.url.searchParams.get('slow')).toBe('conflate');
+  http.stream.write('retry: 1000\nid: c3\n\nevent: gap\ndata: {"reason":"conflated","topic":"t"}\n\n');
+  await settle();
+  expect(gaps).toMatchObject([{ topic: 't', reason: 'conflated' }]);
+});
+
+test('[REC-7] a pattern begins at a count or a time', async () => {
+  const { client, http, settle } = await startSse();
+  client.topic('t.*', { since: { last: 3 } });
+  client.topic('u.*', { since: { time: '2026-11-20T12:00:00Z' } });
+  await settle();
+  expect(http.streams.map(({ url }) => url.searchParams.get('last') ?? url.searchParams.get('time'))).toEqual(
+    ['3', '2026-11-20T12:00:00Z'],
+  );
+});
+
 test('an event of the application may be called gap', async () => {
   const { client, http, settle } = await startSse();
   const seen = collect(client.topic('t'));

@@ -36,6 +36,10 @@ export class SseSocket implements Socket {
   #headers: Readonly<Record<string, string>> = {};
   #userId = '';
   #closed = false;
+  /** How many acknowledgements are on their way. */
+  #acknowledging = 0;
+  /** Streams that end once there are none. */
+  readonly #endings: SseStream[] = [];
   #publishing: Promise<void> = Promise.resolve();
 
   constructor(platform: Platform, urls: ServerUrls, handlers: SocketHandlers) {
@@ -61,7 +65,7 @@ export class SseSocket implements Socket {
     if (this.#closed) return;
     this.#closed = true;
     this.#abort.abort();
-    for (const stream of this.#streams.values()) stream.close();
+    for (const topic of [...this.#streams.keys()]) this.#unsubscribe(topic);
     this.#handlers.closed(close, reason);
   }
 
@@ -107,8 +111,12 @@ export class SseSocket implements Socket {
     const stream = new SseStream(
       { ...options, request: { ...request, topic } },
       {
-        message: (message) => this.#message(message),
-        lost: (error) => this.#streamLost(request, error),
+        message: (message) => {
+          if (this.#streams.get(topic) === stream) this.#message(message);
+        },
+        lost: (error) => {
+          if (this.#streams.get(topic) === stream) this.#streamLost(request, error);
+        },
       },
     );
     this.#streams.set(topic, stream);
@@ -124,8 +132,11 @@ export class SseSocket implements Socket {
   }
 
   #unsubscribe(topic: string): void {
-    this.#streams.get(topic)?.close();
+    const stream = this.#streams.get(topic);
     this.#streams.delete(topic);
+    // Acknowledged is what a stream brought: it stays until that is said.
+    if (this.#acknowledging === 0) stream?.close();
+    else if (stream !== undefined) this.#endings.push(stream);
   }
 
   async #publish({ type: _, id, ...event }: PublishMessage): Promise<void> {
@@ -147,6 +158,7 @@ export class SseSocket implements Socket {
   async #acknowledge({ id, topic, offset, consumer }: AckMessage): Promise<void> {
     const body = JSON.stringify({ offset, consumer });
     const headers = { ...this.#headers, 'content-type': 'application/json' };
+    this.#acknowledging += 1;
     try {
       // Not aborted by `close`, which it may come right before.
       const init = { method: 'POST', headers, body, keepalive: true };
@@ -157,6 +169,9 @@ export class SseSocket implements Socket {
       if (!(error instanceof MillraceError)) return this.close(BROKEN, String(error));
       if (isAboutToken(error)) return this.#refuse(error);
       if (id !== undefined) this.#message(errorMessage(id, error, this.#now()));
+    } finally {
+      this.#acknowledging -= 1;
+      if (this.#acknowledging === 0) for (const stream of this.#endings.splice(0)) stream.close();
     }
   }
 

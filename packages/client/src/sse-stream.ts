@@ -1,13 +1,16 @@
 import {
+  type AckedMessage,
   type DroppedMessage,
   type EventMessage,
   HEARTBEAT_MS,
+  hasWildcard,
   MillraceError,
   type MillraceEvent,
   type RecoveryFailure,
   type ServerMessage,
   type Since,
   type SubscribeMessage,
+  selectsTopic,
 } from '@millrace/protocol';
 import { readProblem } from './http-problem.ts';
 import type { Platform, Timer } from './platform.ts';
@@ -39,6 +42,7 @@ export class SseStream {
   readonly #handlers: SseStreamHandlers;
   readonly #abort = new AbortController();
   readonly #topic: string;
+  #begun = false;
   #answered = false;
   /** What came before there was a cursor to answer with. */
   readonly #early: DroppedMessage[] = [];
@@ -83,9 +87,10 @@ export class SseStream {
 
   async #read(): Promise<void> {
     const { urls, request } = this.#options;
-    const since = isHistory(request.since) ? await this.#beginning(request.since) : request.since;
     const query = new URLSearchParams({ topics: request.topic, format: 'full' });
-    if (since !== undefined) query.set('since', sinceText(since));
+    const { since } = request;
+    if (isHistory(since)) await this.#beginAt(since, query);
+    else if (since !== undefined) query.set('since', sinceText(since));
     if (request.filter !== undefined) query.set('filter', JSON.stringify(request.filter));
     if (request.slow !== undefined) query.set('slow', request.slow);
     if (request.consumer !== undefined) query.set('consumer', request.consumer);
@@ -110,7 +115,16 @@ export class SseStream {
     return response;
   }
 
-  /** The stream knows neither `last` nor `time`: history, which gives a page at most, says where they begin. */
+  /**
+   * Streams of the previous release know neither `last` nor `time`: history, which gives a page at most, says where they
+   * begin in a topic.
+   */
+  async #beginAt(since: HistorySince, query: URLSearchParams): Promise<void> {
+    if (!hasWildcard(this.#topic)) query.set('since', await this.#beginning(since));
+    else if ('last' in since) query.set('last', String(since.last));
+    else query.set('time', since.time);
+  }
+
   async #beginning(since: HistorySince): Promise<string> {
     const from = 'last' in since ? { last: String(Math.min(since.last, MAX_HISTORY)) } : { from: since.time };
     const query = new URLSearchParams(from);
@@ -127,16 +141,25 @@ export class SseStream {
   #receive(block: SseBlock): void {
     if (this.#abort.signal.aborted) return;
     const { id, data, retry } = block;
+    // What is sent to this user or session comes unasked, also before the subscription ([SEND-1]).
+    this.#begun ||= retry !== undefined;
+    if (!this.#begun) return;
     const gap = block.event === 'gap' ? readGap(data) : undefined;
-    const isEvent = data !== undefined && gap === undefined;
+    const acked = block.event === 'acked' ? readAcked(data) : undefined;
+    const isEvent = data !== undefined && gap === undefined && acked === undefined;
     if (id !== undefined) this.#cursor = id;
     // The first block is only a promise: a gap may follow it, and the cursor may come with the first event.
     if (!this.#answered && gap === undefined && isEvent) this.#answer(undefined, 1);
     if (gap !== undefined) this.#missed(gap);
-    if (isEvent) this.#handlers.message(eventOf(data));
+    if (acked !== undefined) this.#handlers.message(acked);
+    if (isEvent) this.#tell(eventOf(data));
     if (!this.#answered) return;
     if (id !== undefined) this.#handlers.message({ type: 'position', topic: this.#topic, cursor: id });
     else if (retry !== undefined) this.#closing(retry);
+  }
+
+  #tell(event: EventMessage): void {
+    if (selectsTopic([this.#topic], event.topic)) this.#handlers.message(event);
   }
 
   /** After each chunk: what the server wrote at once has been seen together. */
@@ -145,7 +168,7 @@ export class SseStream {
   }
 
   #missed({ reason, topic }: SseGap): void {
-    if (topic === undefined) this.#answer(reason, 0);
+    if (topic === undefined) this.#answer(reason === 'epoch' ? reason : 'expired', 0);
     else if (this.#answered) this.#handlers.message({ type: 'dropped', topic, reason });
     else this.#early.push({ type: 'dropped', topic, reason });
   }
@@ -172,7 +195,7 @@ export class SseStream {
 }
 
 interface SseGap {
-  readonly reason: RecoveryFailure;
+  readonly reason: DroppedMessage['reason'];
   /** Missing when nothing of the subscription could be recovered. */
   readonly topic: string | undefined;
 }
@@ -180,9 +203,15 @@ interface SseGap {
 /** An event of the application may be called `gap` as well; with `format=full` it has the fields of an event. */
 function readGap(data: string | undefined): SseGap | undefined {
   if (data === undefined) return undefined;
-  const value: Partial<EventMessage> & { reason?: unknown } = eventOf(data);
+  const value: Partial<EventMessage> & Partial<Pick<DroppedMessage, 'reason'>> = eventOf(data);
   if (value.offset !== undefined) return undefined;
-  return { reason: value.reason === 'epoch' ? 'epoch' : 'expired', topic: value.topic };
+  return { reason: value.reason ?? 'expired', topic: value.topic };
+}
+
+/** Nor is an event of that name, which has the type of an event. */
+function readAcked(data: string | undefined): AckedMessage | undefined {
+  const value = data === undefined ? undefined : (JSON.parse(data) as ServerMessage);
+  return value?.type === 'acked' ? value : undefined;
 }
 
 function eventOf(data: string): EventMessage {

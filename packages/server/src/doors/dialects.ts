@@ -183,7 +183,9 @@ export const sseFullDialect: FormatDialect = new FormatDialect({
   carriesCursor: true,
   format: {
     eventPayload: (event, at, attempt) => sseEvent(event, at, eventJson(event, attempt)),
-    messagePayload: sseMessage,
+    // Who reads whole events may acknowledge ([ACK-5]).
+    messagePayload: (message) =>
+      message.type === 'acked' ? `event: acked\ndata: ${JSON.stringify(message)}\n\n` : sseMessage(message),
     batchPayload: () => undefined,
   },
   frame: sseFrame,

@@ -519,7 +519,7 @@ describe('clients that cannot acknowledge', () => {
     again.close();
   });
 
-  test('[ACK-10] [ACK-11] one of whole events acknowledges over HTTP what it was sent', async () => {
+  test('[ACK-5] [ACK-10] [ACK-11] one of whole events acknowledges over HTTP what it was sent', async () => {
     await send('one', 'two');
     const path = '/events?topics=user.ann&format=full&consumer=inbox';
     const stream = await server.stream(path, { sub: 'ann', clock });
@@ -530,8 +530,10 @@ describe('clients that cannot acknowledge', () => {
     expect((await ack(1, { sub: 'bob' })).body).toMatchObject({ code: 'forbidden' });
     expect((await ack(1)).body).toEqual({ topic: 'user.ann', consumer: 'inbox', acked: 1 });
     await pass(MINUTE);
-    await stream.until(({ events }) => events.length === 3, 'the second delivery');
-    expect(JSON.parse(stream.events[2]?.data ?? '')).toMatchObject({ offset: 2, attempt: 2 });
+    await stream.until(({ events }) => events.length === 4, 'the acknowledgement and the second delivery');
+    expect(stream.events[2]?.event).toBe('acked');
+    expect(JSON.parse(stream.events[2]?.data ?? '')).toMatchObject({ type: 'acked', offset: 1 });
+    expect(JSON.parse(stream.events[3]?.data ?? '')).toMatchObject({ offset: 2, attempt: 2 });
     expect((await ack(2)).body).toMatchObject({ acked: 2 });
     stream.close();
   });
