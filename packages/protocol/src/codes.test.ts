@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { CODE_MEANINGS } from './code-meanings.ts';
 import {
   CODE_TABLE,
   CODES,
@@ -30,12 +31,12 @@ describe('codes', () => {
   test('PROTOCOL.md lists exactly this table, in this order', () => {
     const documented = documentedRows().filter(([name]) => name !== '–');
     expect(documented).toEqual(
-      table.map(([name, { close, http, retryable, meaning }]) => [
+      table.map(([name, { close, http, retryable }]) => [
         `\`${name}\``,
         String(close ?? '–'),
         String(http ?? '–'),
         retryable ? 'yes' : 'no',
-        meaning,
+        CODE_MEANINGS[name],
       ]),
     );
   });

@@ -1,7 +1,8 @@
 /**
  * The one table of codes. A code has a stable name, which `error`, `unsubscribed`, `dropped` and `closing` messages
  * and HTTP problem answers carry, and, where it can end a connection, a WebSocket close number:
- * 4000–4499 ask the client to reconnect (with backoff), 4500–4999 tell it not to.
+ * 4000–4499 ask the client to reconnect (with backoff), 4500–4999 tell it not to. What each one means is told in
+ * `code-meanings.ts`: clients act on codes and have no use for the words.
  */
 export interface Code {
   /** WebSocket close number, where the code can end a connection. */
@@ -10,153 +11,55 @@ export interface Code {
   readonly http?: number;
   /** Whether the same request, or a new connection, may succeed later without change. */
   readonly retryable: boolean;
-  readonly meaning: string;
 }
 
 export const CODES = {
   // The connection ends; the client should come back.
-  draining: {
-    close: 4000,
-    http: 503,
-    retryable: true,
-    meaning: 'The server is shutting down or being replaced.',
-  },
-  'heartbeat-timeout': {
-    close: 4001,
-    retryable: true,
-    meaning: 'Nothing was heard from the client for too long.',
-  },
-  'session-expired': { close: 4002, retryable: true, meaning: 'The session reached its longest lifetime.' },
-  'token-expired': {
-    close: 4003,
-    http: 401,
-    retryable: true,
-    meaning: 'The token expired; come back with a fresh one.',
-  },
-  'slow-consumer': {
-    close: 4004,
-    retryable: true,
-    meaning: 'The client does not read as fast as its policy demands.',
-  },
-  overloaded: {
-    close: 4005,
-    http: 503,
-    retryable: true,
-    meaning: 'A limit of connections or work is reached.',
-  },
-  internal: { close: 4006, http: 500, retryable: true, meaning: 'The server failed; its log has the cause.' },
-  'auth-timeout': { close: 4007, retryable: true, meaning: 'No valid token came in time.' },
+  draining: { close: 4000, http: 503, retryable: true },
+  'heartbeat-timeout': { close: 4001, retryable: true },
+  'session-expired': { close: 4002, retryable: true },
+  'token-expired': { close: 4003, http: 401, retryable: true },
+  'slow-consumer': { close: 4004, retryable: true },
+  overloaded: { close: 4005, http: 503, retryable: true },
+  internal: { close: 4006, http: 500, retryable: true },
+  'auth-timeout': { close: 4007, retryable: true },
   // The connection ends; coming back the same way is no use.
-  'bad-protocol': {
-    close: 4500,
-    http: 400,
-    retryable: false,
-    meaning: 'The client does not speak this protocol.',
-  },
-  unauthorized: {
-    close: 4501,
-    http: 401,
-    retryable: false,
-    meaning: 'The token is missing, malformed, forged or revoked.',
-  },
-  forbidden: { close: 4502, http: 403, retryable: false, meaning: 'The token does not permit this.' },
-  'bad-origin': {
-    close: 4503,
-    http: 403,
-    retryable: false,
-    meaning: 'The page’s origin is not on the allow-list.',
-  },
-  disconnected: { close: 4504, retryable: false, meaning: 'An administrator ended the connection.' },
-  abuse: {
-    close: 4505,
-    http: 429,
-    retryable: false,
-    meaning: 'The client kept breaking limits after being told.',
-  },
+  'bad-protocol': { close: 4500, http: 400, retryable: false },
+  unauthorized: { close: 4501, http: 401, retryable: false },
+  forbidden: { close: 4502, http: 403, retryable: false },
+  'bad-origin': { close: 4503, http: 403, retryable: false },
+  disconnected: { close: 4504, retryable: false },
+  abuse: { close: 4505, http: 429, retryable: false },
   // One request is refused; the connection lives on.
-  'bad-json': {
-    http: 400,
-    retryable: false,
-    meaning: 'The message is not one JSON object (or MessagePack map).',
-  },
-  'bad-utf8': { http: 400, retryable: false, meaning: 'The message is not valid UTF-8.' },
-  'bad-message': {
-    http: 400,
-    retryable: false,
-    meaning: 'A field is missing or of the wrong shape; the message says which.',
-  },
-  'bad-topic': { http: 400, retryable: false, meaning: 'The topic or pattern breaks the naming rules.' },
-  'bad-position': { http: 400, retryable: false, meaning: 'The position or cursor cannot be read.' },
-  'forbidden-key': { http: 400, retryable: false, meaning: 'An object has the key `__proto__`.' },
-  'too-deep': { http: 400, retryable: false, meaning: 'The JSON is nested deeper than allowed.' },
-  'too-large': { http: 413, retryable: false, meaning: 'The message or event is larger than allowed.' },
-  'unknown-type': { http: 400, retryable: false, meaning: 'The server knows no message of this type.' },
-  'unknown-method': { http: 404, retryable: false, meaning: 'The server knows no such method.' },
-  'not-found': { http: 404, retryable: false, meaning: 'There is no such topic, connection or route.' },
-  'method-not-allowed': {
-    http: 405,
-    retryable: false,
-    meaning: 'The path takes other methods; `Allow` lists them.',
-  },
-  'not-supported': {
-    http: 501,
-    retryable: false,
-    meaning: 'This server does not offer the option that was asked for.',
-  },
-  'not-subscribed': { http: 409, retryable: false, meaning: 'The session has no such subscription.' },
-  'too-many-subscriptions': {
-    http: 429,
-    retryable: false,
-    meaning: 'The session has as many subscriptions as it may have.',
-  },
-  'rate-limited': {
-    http: 429,
-    retryable: true,
-    meaning: 'The client sends faster than allowed; `details.retryAfterMs` says how long to wait.',
-  },
-  conflict: {
-    http: 409,
-    retryable: false,
-    meaning: 'The topic’s head is not what `expectOffset` names; `details.position` is the head.',
-  },
-  fenced: {
-    http: 409,
-    retryable: false,
-    meaning: 'A newer holder of the lease has written; this holder must stop.',
-  },
-  sealed: { http: 409, retryable: false, meaning: 'The topic is sealed: it takes no more events.' },
-  'ack-ahead': {
-    http: 409,
-    retryable: false,
-    meaning: 'The acknowledged offset was not sent to this session.',
-  },
-  'storage-full': { http: 507, retryable: true, meaning: 'The disk is full: nothing was stored.' },
-  unavailable: {
-    http: 503,
-    retryable: true,
-    meaning: 'The log, or what checks tokens, cannot be reached: nothing was stored.',
-  },
-  unknown: {
-    http: 503,
-    retryable: true,
-    meaning: 'The outcome is not known; repeat with the same idempotency key.',
-  },
+  'bad-json': { http: 400, retryable: false },
+  'bad-utf8': { http: 400, retryable: false },
+  'bad-message': { http: 400, retryable: false },
+  'bad-topic': { http: 400, retryable: false },
+  'bad-position': { http: 400, retryable: false },
+  'forbidden-key': { http: 400, retryable: false },
+  'too-deep': { http: 400, retryable: false },
+  'too-large': { http: 413, retryable: false },
+  'unknown-type': { http: 400, retryable: false },
+  'unknown-method': { http: 404, retryable: false },
+  'not-found': { http: 404, retryable: false },
+  'method-not-allowed': { http: 405, retryable: false },
+  'not-supported': { http: 501, retryable: false },
+  'not-subscribed': { http: 409, retryable: false },
+  'too-many-subscriptions': { http: 429, retryable: false },
+  'rate-limited': { http: 429, retryable: true },
+  conflict: { http: 409, retryable: false },
+  fenced: { http: 409, retryable: false },
+  sealed: { http: 409, retryable: false },
+  'ack-ahead': { http: 409, retryable: false },
+  'storage-full': { http: 507, retryable: true },
+  unavailable: { http: 503, retryable: true },
+  unknown: { http: 503, retryable: true },
   // Why recovery was not possible (`reason`), or events were left out (`dropped`).
-  expired: { http: 410, retryable: false, meaning: 'Retention has removed events after the position.' },
-  epoch: {
-    http: 409,
-    retryable: false,
-    meaning: 'The position belongs to another log than the topic has now.',
-  },
-  slow: {
-    retryable: false,
-    meaning: 'The client read too slowly, and its policy leaves out the oldest events.',
-  },
-  conflated: {
-    retryable: false,
-    meaning: 'A newer event of the same key took its place while the client read too slowly.',
-  },
-  'client-request': { retryable: false, meaning: 'The client asked for it.' },
+  expired: { http: 410, retryable: false },
+  epoch: { http: 409, retryable: false },
+  slow: { retryable: false },
+  conflated: { retryable: false },
+  'client-request': { retryable: false },
 } as const satisfies Record<string, Code>;
 
 export type CodeName = keyof typeof CODES;

@@ -1,5 +1,6 @@
 // The checks, which load a schema compiler, are `@millrace/protocol/client-message`: servers need them, clients do not.
 export type * from './client-message.ts';
+export * from './code-meanings.ts';
 export * from './codes.ts';
 export * from './compiled-filter.ts';
 export * from './cursor.ts';

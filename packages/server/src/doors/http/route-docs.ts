@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { CODE_TABLE, type CodeName } from '@millrace/protocol';
+import { CODE_MEANINGS, CODE_TABLE, type CodeName } from '@millrace/protocol';
 import Type from 'typebox';
 import { PROBLEM_TYPE } from '../problem.ts';
 import { SharedProblem } from './wire-shapes.ts';
@@ -29,7 +29,7 @@ export function problemAnswers(...codes: CodeName[]): Record<string, ProblemAnsw
   }
   const answers: Record<string, ProblemAnswer> = {};
   for (const [status, names] of [...byStatus].sort(([a], [b]) => a - b)) {
-    const lines = names.map((name) => `- \`${name}\`: ${CODE_TABLE[name].meaning}`);
+    const lines = names.map((name) => `- \`${name}\`: ${CODE_MEANINGS[name]}`);
     answers[status] = {
       description: `${STATUS_CODES[status]}\n\n${lines.join('\n')}`,
       content: { [PROBLEM_TYPE]: { schema: SharedProblem } },
