@@ -1,5 +1,7 @@
+import { SUBPROTOCOLS } from '@millrace/protocol';
 import { CLIENT_MESSAGE_SCHEMAS } from '@millrace/protocol/client-message';
-import { ApiClient, type TestClient } from '@millrace/testkit';
+import { ApiClient, type TestClient, type TestClientOptions } from '@millrace/testkit';
+import { Packr } from 'msgpackr';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Attack, disguised, HTTP_ROWS } from './fixtures/http-attacks.ts';
 import {
@@ -125,9 +127,17 @@ describe('over HTTP', () => {
   });
 });
 
+const packr = new Packr({ useRecords: false });
+
+/** Sends as the client's subprotocol has it. */
+function tell(client: TestClient, message: object): void {
+  if (client.socket.protocol === SUBPROTOCOLS.msgpack) client.socket.send(packr.pack(message));
+  else client.send(message);
+}
+
 /** Asks whether everything that was sent before has been answered. */
 async function roundTrip(client: TestClient, id: string): Promise<void> {
-  client.send({ type: 'unsubscribe', id, topic: 'never.subscribed' });
+  tell(client, { type: 'unsubscribe', id, topic: 'never.subscribed' });
   for (;;) {
     const message = (await client.next()) as { id?: unknown };
     if (message.id === id) return;
@@ -137,7 +147,7 @@ async function roundTrip(client: TestClient, id: string): Promise<void> {
 /** Sends everything that the table knows of a message. */
 async function tryEverything(client: TestClient): Promise<void> {
   for (const row of Object.values(VERB_ROWS)) {
-    for (const message of row(handles)) client.send(message);
+    for (const message of row(handles)) tell(client, message);
   }
   await roundTrip(client, 'in place');
 }
@@ -149,13 +159,22 @@ async function hear(client: TestClient): Promise<string> {
   return client.payloads.map(String).join('\n');
 }
 
-const DOORS = ['/ws', '/ws/task/a', '/ws/user/ann', '/'] as const;
+const MSGPACK = { subprotocols: [SUBPROTOCOLS.msgpack], decodeBinary: (data: Buffer) => packr.unpack(data) };
+
+/** Path and subprotocol of each. */
+const DOORS: readonly (readonly [path: string, options: TestClientOptions])[] = [
+  ['/ws', {}],
+  ['/ws', MSGPACK],
+  ['/ws/task/a', {}],
+  ['/', {}],
+];
+const OWN_INBOX = ['/ws/user/ann', {}] as const;
 
 describe('over WebSockets', () => {
-  test.each(ROLES.flatMap((role) => DOORS.map((door) => [role, door] as const)))(
-    '[AUTH-7] as %s of another entity, at %s, no verb brings anything of ours',
-    async (role, door) => {
-      const client = await both.connect({ entity: THEIRS, sub: 'ann', roles: [role] }, door);
+  test.each(ROLES.flatMap((role) => [...DOORS, OWN_INBOX].map((door) => [role, ...door] as const)))(
+    '[AUTH-7] as %s of another entity, at %s %o, no verb brings anything of ours',
+    async (role, path, options) => {
+      const client = await both.connect({ entity: THEIRS, sub: 'ann', roles: [role] }, path, options);
       const before = await both.oursAsItIs();
       await tryEverything(client);
       expect(await both.oursAsItIs()).toEqual(before);
@@ -168,13 +187,12 @@ describe('over WebSockets', () => {
     30_000,
   );
 
-  test.each(
-    ROLES.flatMap((role) => (['/ws', '/ws/task/a', '/'] as const).map((door) => [role, door] as const)),
-  )(
-    '[AUTH-8] as %s of our own entity, at %s, nobody hears what is for ann',
-    async (role, door) => {
-      const client = await both.server.connect(door, { entity: OURS, sub: 'bob', roles: [role] });
-      for (const message of SUBSCRIPTIONS(handles)) client.send(message);
+  test.each(ROLES.flatMap((role) => DOORS.map((door) => [role, ...door] as const)))(
+    '[AUTH-8] as %s of our own entity, at %s %o, nobody hears what is for ann',
+    async (role, path, options) => {
+      const as = { entity: OURS, sub: 'bob', roles: [role] };
+      const client: TestClient = await both.server.connect(path, as, options);
+      for (const message of SUBSCRIPTIONS(handles)) tell(client, message);
       await roundTrip(client, 'in place');
       const heard = await hear(client);
       expect(heard).not.toContain(PRIVATE);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,12 +47,13 @@ beforeAll(async () => {
       return write(chunk);
     });
   }
-  backend = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { token } = JSON.parse(await text(request)) as { token: string };
     const status = { [HOOK.good]: 200, [HOOK.echoed]: 200, [HOOK.failing]: 500 }[token] ?? 401;
     response.statusCode = status;
     response.end(token === HOOK.good ? '{"sub":"by-hook"}' : `the token ${token} is none of ours`);
-  }).listen(0, '127.0.0.1');
+  };
+  backend = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
   await once(backend, 'listening');
   directory = await mkdtemp(join(tmpdir(), 'millrace-hygiene-'));
   server = await TestServer.start({

@@ -246,6 +246,12 @@ describe('token', () => {
     expect((await start(['pub', 'task.a', 'x'], { env }).finished).code).toBe(4);
   });
 
+  test('refuses a lifetime that the server would refuse', async () => {
+    const { code, stderr } = await run('token', '--role', 'observer', '--ttl', '31d');
+    expect(stderr).toMatch(/--ttl: .*longer than 30d \(auth\.maxTokenLifetime\)/);
+    expect(code).toBe(2);
+  });
+
   test('refuses a role that does not exist', async () => {
     const { code, stderr } = await run('token', '--role', 'root');
     expect(code).toBe(2);

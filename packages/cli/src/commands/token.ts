@@ -1,6 +1,8 @@
 import { isRole, ROLES, type Role } from '@millrace/protocol';
-import { loadConfig } from '@millrace/server/config';
+import { durationMs, loadConfig } from '@millrace/server/config';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { EXIT } from '../exit-code.ts';
 import { signLocalToken, userName } from '../local-token.ts';
 import { duration, list } from '../option-values.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
@@ -29,6 +31,13 @@ function roles(text: string, before?: readonly Role[]): readonly Role[] {
 async function printToken(flags: TokenFlags): Promise<void> {
   exitOnBrokenPipe();
   const config = await loadConfig({ flags: { 'data.directory': flags.data }, file: flags.config });
+  const { maxTokenLifetime } = config.auth;
+  if (flags.ttl > durationMs(maxTokenLifetime)) {
+    throw new CliError(
+      `--ttl: the server takes no token that lives longer than ${maxTokenLifetime} (auth.maxTokenLifetime); use an API key (auth.apiKeys)`,
+      EXIT.usage,
+    );
+  }
   const topics = { subscribe: flags.subscribe, publish: flags.publish };
   const token = await signLocalToken(config, {
     userId: flags.sub,

@@ -24,12 +24,13 @@ beforeEach(async () => {
   requests = [];
   errors = [];
   answer = claims({ sub: 'ann', entity: 'acme', roles: ['member'] });
-  backend = createServer(async (request, response) => {
+  const hear = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { token } = JSON.parse(await text(request)) as { token: string };
     asked.push(token);
     requests.push(request);
     answer(response, token);
-  }).listen(0, '127.0.0.1');
+  };
+  backend = createServer((request, response) => void hear(request, response)).listen(0, '127.0.0.1');
   await once(backend, 'listening');
 });
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,12 +15,13 @@ let clock: ManualClock;
 let server: TestServer;
 
 beforeAll(async () => {
-  backend = createServer(async (request, response) => {
+  const check = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { token } = JSON.parse(await text(request)) as { token: string };
     const answer = tokens.get(token) ?? 401;
     response.statusCode = typeof answer === 'number' ? answer : 200;
     response.end(typeof answer === 'number' ? '' : JSON.stringify(answer));
-  }).listen(0, '127.0.0.1');
+  };
+  backend = createServer((request, response) => void check(request, response)).listen(0, '127.0.0.1');
   await once(backend, 'listening');
 });
 
