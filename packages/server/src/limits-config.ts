@@ -65,8 +65,9 @@ export function createEnforcement(
     count: () => connections.size,
     maxMs: durationMs(limits.messageTimeout),
     onStalled: (session) => {
-      const { identity, id } = session;
+      const { identity, id, remoteAddress } = session;
       if (identity !== undefined) violations.byUser('stalled-message', identity, id);
+      else violations.byAddress('no-token-in-time', remoteAddress);
       session.drop('heartbeat-timeout', 'a message was begun and not ended');
     },
   });

@@ -167,9 +167,11 @@ export class WebSocketSocket implements SessionSocket {
     this.#ws.close(code, text.endsWith('\ufffd') ? text.slice(0, -1) : text);
   }
 
-  drop(code: number, reason: string): void {
+  drop(code: number, reason: string, graceMs: number): void {
     this.close(code, reason);
-    this.#tcp.destroySoon();
+    this.#ws.pause();
+    if (graceMs > 0) this.#tcp.setTimeout(graceMs, () => this.#tcp.destroy());
+    else this.#tcp.destroySoon();
   }
 
   destroy(): void {

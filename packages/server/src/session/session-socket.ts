@@ -15,8 +15,11 @@ export interface SessionSocket extends Sink {
   readonly unfinishedBytes: number | undefined;
   /** Closes with a number of the code table, after what was written. Idempotent. */
   close(code: number, reason: string): void;
-  /** The same for a peer that is not expected to take part: it is told, and not waited for. */
-  drop(code: number, reason: string): void;
+  /**
+   * The same for a peer that is not expected to take part: nothing more is read of it, and it is let go of as soon as it
+   * was told, or `graceMs` later: what is sent on meanwhile would else take the telling with it.
+   */
+  drop(code: number, reason: string, graceMs: number): void;
   /** Lets go of the connection at once. Idempotent. */
   destroy(): void;
 }

@@ -72,6 +72,9 @@ type State =
   | { readonly kind: 'draining'; readonly identity: Identity; readonly subscriber: Subscriber }
   | { readonly kind: 'closed'; readonly code: number };
 
+/** How long a client that is disconnected for abuse has to read why. */
+const ABUSE_GRACE_MS = 1000;
+
 /** One connected client, whatever its door: who it is, what it may do, how fast, and how far it has read. */
 export class Session implements Timed {
   readonly id: string;
@@ -255,7 +258,9 @@ export class Session implements Timed {
     this.#subscriber?.flush();
     const close = closeNumber(code);
     this.#close(close);
-    this.#options.socket.close(close, reason);
+    // Whoever floods is not read until it takes part in a closing handshake.
+    if (code === 'abuse') this.#options.socket.drop(close, reason, ABUSE_GRACE_MS);
+    else this.#options.socket.close(close, reason);
   }
 
   /** The same for a client that is not expected to take part: it is told, and not waited for. */
@@ -263,7 +268,7 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return;
     const close = closeNumber(code);
     this.#close(close);
-    this.#options.socket.drop(close, reason);
+    this.#options.socket.drop(close, reason, 0);
   }
 
   /** Lets go of the connection at once. */
