@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestClient, TestServer } from '@millrace/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PublishOptions } from './server.ts';
+import type { PublishOptions } from './millrace-server.ts';
 
 let directory: string;
 let millrace: TestServer;

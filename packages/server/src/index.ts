@@ -2,10 +2,5 @@ export type { AuthenticateFunction, TokenRequest } from './auth/custom-provider.
 export type * from './clock.ts';
 export * from './configuration.ts';
 export type * from './engine/engine.ts';
-export {
-  createServer,
-  type Listening,
-  type MillraceServer,
-  type PublishOptions,
-  type ServerOptions,
-} from './server.ts';
+export type * from './millrace-server.ts';
+export { createServer } from './server.ts';
