@@ -2,9 +2,9 @@
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
 import { PROOFS, proofNamed } from './proofs.ts';
 import type { Batch, BatchOutcome } from './prove-worker.ts';
+import { runBatches } from './run-batches.ts';
 import { describeFailure, prove, type SequenceProof } from './sequence-proof.ts';
 
 const FIRST_SEED = 1;
@@ -32,38 +32,6 @@ function batchesOf(proofs: readonly SequenceProof[], total: number, firstSeed: n
       runs: Math.min(BATCH, runs - i * BATCH),
     }));
   });
-}
-
-function ask(worker: Worker, batch: Batch): Promise<BatchOutcome> {
-  return new Promise((resolve, reject) => {
-    const settle = (outcome: BatchOutcome): void => {
-      worker.off('error', reject);
-      resolve(outcome);
-    };
-    worker.once('message', settle);
-    worker.once('error', reject);
-    worker.postMessage(batch);
-  });
-}
-
-/** Lets workers take batches until all are done or one has failed. */
-async function runBatches(batches: readonly Batch[], workers: number): Promise<BatchOutcome[]> {
-  const outcomes: BatchOutcome[] = [];
-  const left = [...batches];
-  let failed = false;
-  const work = async (): Promise<void> => {
-    const worker = new Worker(new URL('./prove-worker.ts', import.meta.url), {
-      execArgv: ['--conditions=source'],
-    });
-    for (let batch = left.shift(); batch !== undefined && !failed; batch = left.shift()) {
-      const outcome = await ask(worker, batch);
-      outcomes.push(outcome);
-      failed ||= outcome.failure !== undefined;
-    }
-    await worker.terminate();
-  };
-  await Promise.all(Array.from({ length: workers }, work));
-  return outcomes;
 }
 
 function report(proofs: readonly SequenceProof[], outcomes: readonly BatchOutcome[], wallMs: number): void {
@@ -105,9 +73,10 @@ if (only !== undefined && (values.path !== undefined || values.sequence !== unde
 } else {
   const startMs = performance.now();
   const firstSeed = values.seed === '' ? FIRST_SEED : Number(values.seed);
-  const outcomes = await runBatches(
+  const outcomes = await runBatches<Batch, BatchOutcome>(
+    new URL('./prove-worker.ts', import.meta.url),
     batchesOf(proofs, Number(values.sequences), firstSeed),
-    Number(values.workers),
+    { workers: Number(values.workers), isOver: ({ failure }) => failure !== undefined },
   );
   report(proofs, outcomes, performance.now() - startMs);
 }

@@ -50,6 +50,21 @@ test('a token function that fails is asked again, and its error is told', async 
   expect(errors).toEqual(['unavailable']);
 });
 
+// It threw deep inside, out of the socket's listener, which in Node ends the process.
+test('a message that breaks the protocol is an error, after which the client connects anew and reads on', async () => {
+  const { platform, client, states, errors } = startClient();
+  const data = collect(client.topic('task.*'));
+  await platform.flush();
+  platform.socket.push({ type: 'batch', events: [{ type: 'event', event: 'x', offset: 1 }] });
+  await platform.advance(200);
+  expect(errors).toEqual(['unavailable']);
+  expect(states.slice(-3)).toEqual(['disconnected', 'connecting', 'connected']);
+  const published = client.publish('task.a', 'x', 'still there');
+  await platform.flush();
+  await published;
+  expect(data).toEqual(['still there']);
+});
+
 test("[AUTH-5] the token is renewed on the same connection before it expires, by the server's clock", async () => {
   const seconds = Date.parse('2026-01-01T00:00:00.000Z') / 1000;
   let asked = 0;

@@ -187,9 +187,19 @@ export class Connection {
           // Sent as a message, so that a refusal comes as a code: browsers hide the status of a refused upgrade.
           if (token !== undefined) attempt.socket?.send(JSON.stringify({ type: 'auth', token }));
         }),
-      message: (text) => guard(() => this.#receive(attempt, text, token)),
+      message: (text) => guard(() => this.#hear(attempt, text, token)),
       closed: (close, reason) => guard(() => this.#closed(attempt, close, reason)),
     });
+  }
+
+  #hear(attempt: Attempt, text: string, token: string | undefined): void {
+    try {
+      this.#receive(attempt, text, token);
+    } catch (cause) {
+      // It may have been understood in part. What was read before it is safe, and reading goes on from there.
+      const error = new MillraceError('unavailable', 'the server sent what breaks the protocol', { cause });
+      if (this.#attempt === attempt) this.#lose(attempt, { cause: 'closed', error, final: false });
+    }
   }
 
   #receive(attempt: Attempt, text: string, token: string | undefined): void {

@@ -109,15 +109,6 @@ export interface AckedMessage {
   readonly offset: number;
 }
 
-/** Another session of the consumer has acknowledged, or messages were given up: the consumer has moved on. */
-export interface AckedMessage {
-  readonly type: 'acked';
-  readonly topic: string;
-  readonly consumer: string;
-  /** Everything up to this offset is done with. */
-  readonly offset: number;
-}
-
 export interface LagMessage {
   readonly type: 'lag';
   /** The subscription that is served from the log; missing when it is all of them. */

@@ -24,14 +24,18 @@ import { readSubscriptionQuery, type SubscriptionQuery } from './subscription-qu
 import { refuseUpgrade } from './upgrade-refusal.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
 
-/** Frames of one message; each may keep the 64 KB that it came in. */
-const MAX_FRAGMENTS = 128;
-
-/** Pieces in which one frame may come; more is a client that sends single bytes. */
-const MAX_CHUNKS = 1024;
+/** How `ws` reads frames. */
+export const RECEIVING = {
+  /** Frames of one message; each may keep the 64 KB that it came in. */
+  maxFragments: 128,
+  /** Pieces in which one frame may come; more is a client that sends single bytes. */
+  maxBufferedChunks: 1024,
+  /** Checked where a bad message can be answered instead of ending the connection. */
+  skipUTF8Validation: true,
+} as const;
 
 /** What a path and its query ask for. */
-interface Request {
+export interface Request {
   readonly door: 'websocket' | 'bare';
   /** Of a bare path. */
   readonly topic: string | undefined;
@@ -63,10 +67,7 @@ export class WebSocketDoor {
       // Agreed on, deflated and inflated by ourselves.
       perMessageDeflate: false,
       maxPayload: doorway.maxMessageBytes,
-      maxFragments: MAX_FRAGMENTS,
-      maxBufferedChunks: MAX_CHUNKS,
-      // Checked where a bad message can be answered instead of ending the connection.
-      skipUTF8Validation: true,
+      ...RECEIVING,
       // All frames are written in one place.
       autoPong: false,
       closeTimeout: CLOSE_TIMEOUT_MS,
@@ -172,7 +173,8 @@ function selectProtocol(offered: Set<string>): string | false {
   return false;
 }
 
-function readRequest(url: URL, offered: readonly string[]): Request {
+/** Reads what the URL of an upgrade asks for. Throws a `MillraceError`. */
+export function readRequest(url: URL, offered: readonly string[]): Request {
   const known = offered.filter((name) => !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   const protocol = selectProtocol(new Set(known)) || SUBPROTOCOLS.json;
   if (known.length > 0 && !known.includes(protocol)) {
