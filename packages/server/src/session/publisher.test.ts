@@ -1,0 +1,24 @@
+import type { PublishResult } from '@millrace/protocol';
+import { ManualClock } from '@millrace/testkit';
+import { expect, test } from 'vitest';
+import { systemTurns } from '../clock.ts';
+import { createMemoryEngine } from '../engine/memory-engine.ts';
+import { Publisher } from './publisher.ts';
+
+// Timed calls once took a shorter way back than the others, and a client got every 16th answer first.
+test('[PUB-7] answers come in the order of the publications, timed or not', async () => {
+  const clock = new ManualClock();
+  const engine = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
+  const publisher = new Publisher({ engine, clock, maxEventBytes: 1000, priorityOf: () => 'normal' });
+  const answered: number[] = [];
+  await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const [result] = await publisher.publishInternally('a', [{ topic: 't', event: 'x', data: '1' }]);
+      answered.push((result as PublishResult).offset);
+    }),
+  );
+  expect(answered).toEqual(Array.from({ length: 100 }, (_, n) => n + 1));
+  expect(publisher.appendLatency.read().count).toBe(7);
+  expect(publisher.counters).toMatchObject({ published: 100, refused: 0 });
+  await engine.close();
+});
