@@ -225,6 +225,27 @@ test.each(transports)(
   },
 );
 
+// The next reader began before the acknowledgement of the one before it was stored.
+test('[ACK-1] [ACK-4] who reads on where another loop has left off gets what that had not handled', async () => {
+  const server = await startServer();
+  for (const n of numbers(20)) await server.server.publish('user.ann', 'note', n);
+  const client = clientOf(server);
+  const seen: unknown[] = [];
+  const left: unknown[] = [];
+  for (let round = 0; round < 5; round++) {
+    let count = 0;
+    for await (const { data } of client.inbox()) {
+      count += 1;
+      if (count <= 3) seen.push(data);
+      else left.push(data);
+      // The loop is left with the fourth: it comes again.
+      if (count === 4) break;
+    }
+  }
+  expect(seen).toEqual(numbers(15));
+  expect(left).toEqual([4, 7, 10, 13, 16]);
+});
+
 test('[ACK-5] [ACK-8] what another device acknowledges, and what is given up, is told', async () => {
   const server = await startServer({ inbox: { redelivery: ['100ms'] } });
   const phone = clientOf(server).inbox();

@@ -50,6 +50,11 @@ export class ConsumerRecord {
     return mine;
   }
 
+  /** Resolves once everything that was asked for so far is done or has failed. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
   async #load(): Promise<Progress> {
     const { entity, topic, name } = this.key;
     this.#stored = await this.#engine.consumer(entity, topic, name);

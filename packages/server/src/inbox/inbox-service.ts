@@ -63,7 +63,8 @@ export class InboxService {
   readonly status: MessageStatusReader;
   /** Plain counters. */
   readonly counters = { acknowledged: 0 };
-  readonly #closing: Set<Promise<void>> = new Set();
+  /** By {@link idOf}. Whoever comes next waits: an acknowledgement may be on its way to the log. */
+  readonly #closing: Map<string, Promise<void>> = new Map();
   readonly #sweeper: InboxSweeper;
 
   constructor(options: InboxServiceOptions) {
@@ -168,7 +169,7 @@ export class InboxService {
   /** Notes what was sent, and lets go of everything. */
   async close(): Promise<void> {
     for (const keeper of this.#keepers.values()) this.#close(keeper);
-    await Promise.all([...this.#closing, this.#sweeper.close()]);
+    await Promise.all([...this.#closing.values(), this.#sweeper.close()]);
   }
 
   /** Counts the session in, in the place of what it read of the topic before. */
@@ -193,7 +194,7 @@ export class InboxService {
     const id = idOf(key);
     let keeper = this.#keepers.get(id);
     if (keeper === undefined) {
-      keeper = new Keeper(key, this.#options);
+      keeper = new Keeper(key, this.#options, this.#closing.get(id));
       this.#keepers.set(id, keeper);
     }
     keeper.holders++;
@@ -207,11 +208,12 @@ export class InboxService {
   #close(keeper: Keeper): void {
     const id = idOf(keeper.key);
     if (this.#keepers.get(id) === keeper) this.#keepers.delete(id);
+    // A keeper that was opened and closed while another was closing has waited for that one.
     const closing = keeper.close().finally(() => {
-      this.#closing.delete(closing);
+      if (this.#closing.get(id) === closing) this.#closing.delete(id);
       this.#sweeper.expect(keeper.key);
     });
-    this.#closing.add(closing);
+    this.#closing.set(id, closing);
   }
 }
 

@@ -66,11 +66,12 @@ export class Keeper {
   #acking: Promise<unknown> | undefined = undefined;
   #closed = false;
 
-  constructor(key: ConsumerKey, options: KeeperOptions) {
+  /** `before`: when what was kept of the consumer before is stored. */
+  constructor(key: ConsumerKey, options: KeeperOptions, before: Promise<void> = Promise.resolve()) {
     this.key = key;
     this.#options = options;
     this.#record = new ConsumerRecord(options.engine, key);
-    this.#opened = this.#open();
+    this.#opened = this.#open(before);
     this.#opened.catch(() => {});
   }
 
@@ -94,9 +95,13 @@ export class Keeper {
     return this.#epoch;
   }
 
-  /** Resolves when a session may begin after `acked`: what is over was given up, what retention removed passed by. */
+  /**
+   * Resolves when a session may begin after `acked`: what was acknowledged is stored, what is over was given up, what
+   * retention removed passed by.
+   */
   async begin(): Promise<void> {
     await this.#opened;
+    await this.#record.settled();
     if (this.#attached.size === 0) await this.#bury();
   }
 
@@ -139,14 +144,16 @@ export class Keeper {
       await this.#opened;
       await this.#working;
       await this.#noteSent();
+      await this.#record.settled();
     } catch (error) {
       this.#options.onError(error, `noting what was sent of "${this.key.topic}"`);
     }
   }
 
-  async #open(): Promise<void> {
+  async #open(before: Promise<void>): Promise<void> {
     const { engine } = this.#options;
     const { entity, topic } = this.key;
+    await before;
     this.#following = await engine.follow(entity, topic, {
       onEvents: (events) => this.#onEvents(events),
       onGap: () => this.#notice(),
