@@ -23,8 +23,8 @@ for await (const _ of createInterface({ input: process.stdin })) {
   globalThis.gc?.();
   await new Promise((resolve) => setImmediate(resolve));
   globalThis.gc?.();
-  const { heapUsed, heapTotal, external } = process.memoryUsage();
-  console.log(JSON.stringify({ heapUsed, heapTotal, external }));
+  const { heapUsed, external } = process.memoryUsage();
+  console.log(JSON.stringify({ heapKb: Math.round((heapUsed + external) / 1024) }));
 }
 await server.close();
 await rm(directory, { recursive: true, force: true });
