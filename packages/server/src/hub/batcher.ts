@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import type { StoredEvent } from '../engine/engine.ts';
 import { type Chunk, CRITICAL, HIGH, NORMAL, rankOf } from './chunk.ts';
 import type { CursorSource, Dialect } from './dialect.ts';
@@ -31,6 +31,7 @@ export class Batcher {
   readonly #clock: Clock;
   #gathering: Gathering[] = [];
   #dueMs = Number.POSITIVE_INFINITY;
+  #timer: Timer | undefined = undefined;
 
   constructor(option: BatchOption, kept: boolean, clock: Clock) {
     this.option = option;
@@ -55,12 +56,12 @@ export class Batcher {
     const dueMs = this.#clock.monotonic() + delayMs;
     if (dueMs >= this.#dueMs) return;
     this.#dueMs = dueMs;
-    this.#clock.after(delayMs, this.#close);
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(delayMs, this.#close);
   }
 
+  /** Whatever the clock says now: a timer may come a little before its time. */
   readonly #close = (): void => {
-    // An earlier turn may have closed what this one was for.
-    if (this.#clock.monotonic() < this.#dueMs) return;
     this.#dueMs = Number.POSITIVE_INFINITY;
     const gathering = this.#gathering;
     this.#gathering = [];
