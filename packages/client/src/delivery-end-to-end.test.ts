@@ -114,6 +114,23 @@ test('[SUB-8] [FILT-3] a filtered reader of a sealed topic comes to its end', as
   expect(seen).toEqual(numbers(1500));
 });
 
+test('[SUB-8] a filtered reader comes to the end of a topic that is sealed while it reads', async () => {
+  const server = await startServer();
+  const client = clientOf(server);
+  const seen: unknown[] = [];
+  const live = client.topic('task.a', { filter: { types: 'x' } });
+  const subscribed = new Promise((resolve) => live.on('subscribed', resolve));
+  const read = async (): Promise<void> => {
+    for await (const { data } of live) seen.push(data);
+  };
+  const reading = read();
+  await within(subscribed, 'the subscription');
+  await client.publish('task.a', 'x', 1);
+  await client.publish('task.a', 'y', 2, { seal: true });
+  await within(reading, 'the end of the topic');
+  expect(seen).toEqual([1]);
+});
+
 test('[SUB-4] readers of one topic by different filters each get theirs', async () => {
   const server = await startServer();
   const client = clientOf(server);
@@ -133,7 +150,7 @@ test('[BATCH-4] batches change nothing but when events come', async () => {
   const seen = collect(batched);
   await within(new Promise((resolve) => batched.on('subscribed', resolve)), 'the subscription');
   await Promise.all(numbers(100).map((n) => client.publish('task.a', 'x', n)));
-  await until(() => seen.length === 100, 'all events');
+  await until(() => seen.length >= 100, 'all events');
   expect(seen).toEqual(numbers(100));
 });
 

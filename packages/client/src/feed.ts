@@ -226,6 +226,7 @@ export class Feed {
   onPosition(message: PositionMessage): void {
     if (this.#state.name !== 'active') return;
     if (this.#progress.moved(message)) this.#tellCursor();
+    if (message.sealed === true && message.topic === this.topic) this.#sealedAtHead = true;
     this.#sealAtHead();
   }
 

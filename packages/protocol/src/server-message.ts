@@ -70,6 +70,8 @@ export interface PositionMessage {
   readonly topic?: string;
   readonly position?: string;
   readonly cursor?: string;
+  /** The topic ends here; the filter kept its last event back. */
+  readonly sealed?: true;
 }
 
 export interface OkMessage {

@@ -281,8 +281,8 @@ export class EntityFeed {
       }
       recent.push(entry);
     }
-    const { epoch, offset, seq } = events[end - 1] as StoredEvent;
-    channel.head = { epoch, offset, seq };
+    const last = events[end - 1] as StoredEvent;
+    channel.head = { epoch: last.epoch, offset: last.offset, seq: last.seq };
     const whole = new Map<Dialect, Chunk>();
     for (let g = 0; g < gathered.length; g++) {
       const group = gathered[g] as GroupChunk;
@@ -290,6 +290,17 @@ export class EntityFeed {
       if (chunk !== undefined) this.#give(channel, group, chunk);
     }
     if (waiters.length > 0) this.#offer(channel.events.at(channel.events.length - 1), waiters);
+    if (last.sealed) this.#tellSealed(channel, last);
+  }
+
+  /** Who waits for the topic's end is told of it, also where a filter keeps the last event back ([SUB-8]). */
+  #tellSealed({ subscriptions }: Channel, event: StoredEvent): void {
+    const position = formatPosition(event);
+    for (const subscription of subscriptions) {
+      const { subscriber, name, state } = subscription;
+      if (state.kind !== 'live' || subscription.passes(event)) continue;
+      subscriber.tellPosition({ type: 'position', topic: name, position, sealed: true });
+    }
   }
 
   #give(channel: Channel, gathered: GroupChunk, chunk: Chunk): void {

@@ -47,6 +47,8 @@ export class LogReader {
   #ended = false;
   /** Events that followed the last page, at least. */
   #behind = 1;
+  /** The topic's last event was kept back by the filter. */
+  #keptSeal = false;
   /** When the client was told last how far it has come. */
   #toldMs: number;
 
@@ -107,7 +109,7 @@ export class LogReader {
     const frames: Frame[] = [];
     for (const event of page.events) {
       before.advance(event);
-      if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, before));
+      if (this.#passes(event)) frames.push(subscriber.dialect.encodeEvent(event, before));
     }
     this.#write(frames);
     if (page.behind === 0 && this.#waiting !== undefined) {
@@ -159,7 +161,7 @@ export class LogReader {
     const frames: Frame[] = [];
     for (const entry of entries) {
       if (dialect.carriesCursor) clock.advance(entry.event);
-      if (!this.subscription.passes(entry.event)) continue;
+      if (!this.#passes(entry.event)) continue;
       frames.push(
         dialect.carriesCursor
           ? dialect.encodeEvent(entry.event, clock)
@@ -202,7 +204,14 @@ export class LogReader {
   #tellPlace(): void {
     this.#toldMs = this.#host.now();
     const { subscriber, name } = this.subscription;
-    subscriber.tellPosition({ type: 'position', topic: name, ...this.#source.place() });
+    const place = { type: 'position', topic: name, ...this.#source.place() } as const;
+    subscriber.tellPosition(this.#keptSeal ? { ...place, sealed: true } : place);
+  }
+
+  #passes(event: StoredEvent): boolean {
+    const passes = this.subscription.passes(event);
+    if (event.sealed && !passes) this.#keptSeal = this.subscription.selection.kind === 'topic';
+    return passes;
   }
 
   #write(frames: readonly Frame[]): void {
@@ -222,7 +231,7 @@ export class LogReader {
       const frames: Frame[] = [];
       for (const event of missed) {
         clock.advance(event);
-        if (this.subscription.passes(event)) frames.push(subscriber.dialect.encodeEvent(event, clock));
+        if (this.#passes(event)) frames.push(subscriber.dialect.encodeEvent(event, clock));
       }
       this.#write(frames);
       this.#source.passed(missed);
