@@ -54,3 +54,16 @@ test('[BARE-1] where clients know flat events alone, there is no batch', () => {
     expect(dialect.batchPayload([dialect.eventPayload(event(1), at)])).toBeUndefined();
   }
 });
+
+test('[ACK-6] an event that is sent again says which delivery it is, where whole events are sent', () => {
+  const whole = [
+    (attempt?: number) => JSON.parse(String(jsonDialect.eventPayload(event(1), at, attempt))),
+    (attempt?: number) => unpackr.unpack(msgpackDialect.eventPayload(event(1), at, attempt) as Buffer),
+    (attempt?: number) =>
+      JSON.parse(/data: (.*)/.exec(String(sseFullDialect.eventPayload(event(1), at, attempt)))?.[1] ?? ''),
+  ];
+  for (const read of whole) {
+    expect(read()).not.toHaveProperty('attempt');
+    expect(read(3)).toEqual({ ...read(), attempt: 3 });
+  }
+});

@@ -254,11 +254,16 @@ export class Keeper {
     return false;
   }
 
-  /** Up to which offset a session was sent the topic. */
+  /** Up to which offset a session was ever sent the topic. */
   #reachOf(attached: Attached): number {
-    const position = attached.reader.sentUpTo();
-    if (position?.epoch === this.#epoch) attached.high = Math.max(attached.high, position.offset);
+    attached.high = Math.max(attached.high, this.#standingOf(attached));
     return attached.high;
+  }
+
+  /** Where its subscription stands, which falls back when the session is slow, or subscribes anew; 0 without one. */
+  #standingOf({ reader }: Attached): number {
+    const position = reader.sentUpTo();
+    return position?.epoch === this.#epoch ? position.offset : 0;
   }
 
   async #noteSent(): Promise<void> {
@@ -319,11 +324,7 @@ export class Keeper {
     let from = after;
     const receivers = (): Attached[] =>
       [...this.#attached].filter(
-        (each) =>
-          each.since < nextAt &&
-          each.reader.sentUpTo() !== undefined &&
-          this.#reachOf(each) > from &&
-          each.reader.hasRoom(),
+        (each) => each.since < nextAt && this.#standingOf(each) > from && each.reader.hasRoom(),
       );
     while (from < upTo && receivers().length > 0) {
       const events = await this.#read(from, upTo);
@@ -331,11 +332,14 @@ export class Keeper {
       // Some may have left meanwhile, and something may have been acknowledged.
       const there = receivers();
       if (last === undefined || there.length === 0) break;
-      for (const { reader, high } of there) {
-        const own = events.filter(({ offset }) => offset > this.acked && offset <= high);
-        if (own.length > 0) reader.giveAgain(own, attempt + 1);
+      let given = from;
+      for (const attached of there) {
+        const standing = this.#standingOf(attached);
+        const own = events.filter(({ offset }) => offset > this.acked && offset <= standing);
+        if (own.length > 0) attached.reader.giveAgain(own, attempt + 1);
+        given = Math.max(given, Math.min(last.offset, standing));
       }
-      from = Math.min(last.offset, Math.max(...there.map(({ high }) => high)));
+      from = given;
     }
     return from;
   }
@@ -354,7 +358,13 @@ export class Keeper {
       if (attached.reader.confirm === undefined || reach <= Math.max(attached.asked, this.acked)) continue;
       attached.asked = reach;
       attached.reader.confirm(({ epoch, offset }) => {
-        if (epoch !== this.#epoch || offset <= this.acked) return;
+        if (epoch !== this.#epoch) return;
+        // The session was slow: what it was not written after all is still to be confirmed.
+        if (offset < attached.asked) {
+          attached.asked = offset;
+          this.#notice();
+        }
+        if (offset <= this.acked) return;
         this.#acknowledgeAs(attached, offset).catch((error: unknown) =>
           this.#options.onError(error, this.#doing()),
         );

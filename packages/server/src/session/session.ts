@@ -640,14 +640,15 @@ function closeNumber(code: CodeName): number {
 /** As which consumer a subscription reads which topic, where it does. Throws a `MillraceError` (`bad-topic`). */
 function consumerOf(
   selection: Selection,
-  { consumer, confirmed, filter }: SessionSubscriptionOptions,
+  { consumer, confirmed, filter, batch, slow }: SessionSubscriptionOptions,
   { userId }: Identity,
 ): { readonly topic: string; readonly consumer: string } | undefined {
   if (selection.kind === 'topic') {
     const { topic } = selection;
     if (consumer !== undefined) return { topic, consumer };
-    const ownInbox = confirmed === true && filter === undefined && topic === inboxOf(userId);
-    return ownInbox ? { topic, consumer: INBOX_CONSUMER } : undefined;
+    // Whoever asks for what a consumer may not have does not mean to be one.
+    const plain = filter === undefined && batch === undefined && slow === undefined;
+    return confirmed && plain && topic === inboxOf(userId) ? { topic, consumer: INBOX_CONSUMER } : undefined;
   }
   if (consumer === undefined) return undefined;
   throw new MillraceError('bad-topic', 'a consumer reads one topic by its name, not a pattern');
