@@ -8,7 +8,7 @@ export interface InboxServerOrder {
   readonly port: number;
 }
 
-process.on('message', async ({ directory, secret, port }: InboxServerOrder) => {
+async function start({ directory, secret, port }: InboxServerOrder): Promise<void> {
   const server = await createServer({
     server: { port },
     data: { directory },
@@ -20,4 +20,6 @@ process.on('message', async ({ directory, secret, port }: InboxServerOrder) => {
   });
   const listening = await server.listen();
   process.send?.({ port: listening.port });
-});
+}
+
+process.on('message', (order: InboxServerOrder) => void start(order));

@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net';
-
 /**
  * What limits and bans of an address go by: an IPv4 address itself, of IPv6 the network of 64 bits, all of which one
  * customer of a provider has.
@@ -7,7 +5,8 @@ import { isIPv6 } from 'node:net';
 export function addressKey(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped?.[1] !== undefined) return mapped[1];
-  if (!isIPv6(address)) return address;
+  // Doors hand in valid addresses: only those of IPv6 have colons.
+  if (!address.includes(':')) return address;
   const [head = '', tail] = (address.split('%', 1)[0] ?? '').split('::') as [string, string?];
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
