@@ -232,6 +232,11 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     violationWindow: duration('What violations are counted in; it begins with the first.', '10s'),
     banDuration: duration('How long a ban lasts.', '5m'),
     authTimeout: duration('From the connection, TLS and headers included, to a valid token.', '10s'),
+    maxRequestBytes: count(
+      'Bytes of bodies and answers over HTTP that may be under way at once; more are answered with 503.',
+      268_435_456,
+    ),
+    maxRequestBytesPerUser: count('The same of one user.', 67_108_864),
     requestTimeout: duration('For an HTTP request to arrive, its body included.', '30s'),
     messageTimeout: duration(
       'How long a message that has begun may stand still before its session is closed.',

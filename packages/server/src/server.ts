@@ -217,6 +217,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     exposition: figures.exposition,
     version: VERSION,
     maxBodyBytes: MAX_BODY_BYTES,
+    requestBytes: { max: limits.maxRequestBytes, maxPerUser: limits.maxRequestBytesPerUser },
     operatorEntity: DEFAULT_ENTITY,
     publicUrl: config.server.publicUrl,
     dashboardDirectory,

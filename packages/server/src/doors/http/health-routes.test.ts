@@ -30,6 +30,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
     statistics: {} as Statistics,
     version: '1.2.3',
     maxBodyBytes: 1024,
+    requestBytes: { max: 1024, maxPerUser: 1024 },
     operatorEntity: 'default',
     healthChecks: checks,
   });

@@ -18,6 +18,7 @@ import { watchRoutes } from './other-methods.ts';
 import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
 import { addPublishRoutes } from './publish-routes.ts';
 import { countAnswers, logRequests } from './request-log.ts';
+import { boundRequestMemory, RequestMemory } from './request-memory.ts';
 import { answerOrigins, setCommonHeaders } from './response-headers.ts';
 import { addSendRoutes } from './send-routes.ts';
 import { compileRequestCheck } from './shape-check.ts';
@@ -52,6 +53,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   answerOrigins(router, doorway.allowsOrigin);
   answerWithProblems(router, answer);
   parseJsonBodies(router);
+  boundRequestMemory(router, { memory: new RequestMemory(context.requestBytes), maxBodyBytes });
   await describeRoutes(router, context);
 
   const answerOtherMethods = watchRoutes(router);

@@ -6,6 +6,7 @@ import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
 import type { Doorway } from '../doorway.ts';
+import type { RequestMemoryBounds } from './request-memory.ts';
 
 /** What the HTTP API is made of. Everything is shared with the other doors. */
 export interface HttpContext {
@@ -21,6 +22,8 @@ export interface HttpContext {
   readonly version: string;
   /** Largest request body, in bytes: room for a batch of events, each of which has its own bound. */
   readonly maxBodyBytes: number;
+  /** What bodies and answers under way may hold. */
+  readonly requestBytes: RequestMemoryBounds;
   /**
    * Whose administrators see the node's own figures. Those sum over all entities, which nobody else may know of
    * ([AUTH-7]).

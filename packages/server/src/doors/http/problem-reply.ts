@@ -71,12 +71,13 @@ function withStatus(problem: Problem, status: number): Problem {
 
 export function answerWithProblems(router: HttpRouter, answer: ErrorAnswer): void {
   router.setErrorHandler(answer);
-  router.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0];
-    return answer(
-      new MillraceError('not-found', `there is no route ${request.method} ${path}; see /docs`),
-      request,
-      reply,
-    );
+  // Before a body is read: anybody may ask for what is not there.
+  router.addHook('onRequest', async (request) => {
+    if (request.is404) throw noRoute(request);
   });
+  router.setNotFoundHandler((request, reply) => answer(noRoute(request), request, reply));
+}
+
+function noRoute({ method, url }: FastifyRequest): MillraceError {
+  return new MillraceError('not-found', `there is no route ${method} ${url.split('?', 1)[0]}; see /docs`);
 }

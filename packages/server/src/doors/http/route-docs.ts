@@ -12,6 +12,7 @@ const GUARD_CODES: readonly CodeName[] = [
   'rate-limited',
   'abuse',
   'draining',
+  'overloaded',
   'internal',
 ];
 

@@ -55,7 +55,7 @@ const RevokeSchema = {
   body: RevokeBody,
   response: {
     200: RevokeAnswer,
-    ...guardedAnswers('bad-message', 'forbidden', 'overloaded', 'storage-full', 'unavailable', 'unknown'),
+    ...guardedAnswers('bad-message', 'forbidden', 'storage-full', 'unavailable', 'unknown'),
   },
 } as const;
 
