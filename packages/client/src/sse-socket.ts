@@ -10,6 +10,7 @@ import {
   type PublishResult,
   type ServerMessage,
   type SubscribeMessage,
+  selectsTopic,
 } from '@millrace/protocol';
 import { readProblem } from './http-problem.ts';
 import type { Platform, Socket, SocketHandlers } from './platform.ts';
@@ -113,6 +114,10 @@ export class SseSocket implements Socket {
       {
         message: (message) => {
           if (this.#streams.get(topic) === stream) this.#message(message);
+        },
+        // Another stream that reads the topic brings it in its order.
+        unasked: (event) => {
+          if (!selectsTopic([...this.#streams.keys()], event.topic)) this.#message(event);
         },
         lost: (error) => {
           if (this.#streams.get(topic) === stream) this.#streamLost(request, error);

@@ -26,6 +26,8 @@ export interface SseStreamOptions {
 
 export interface SseStreamHandlers {
   readonly message: (message: ServerMessage) => void;
+  /** An event that the stream did not ask for: every stream is sent what goes to its user, or to everyone. */
+  readonly unasked: (event: EventMessage) => void;
   /** Broken, or ended by the server. */
   readonly lost: (error: MillraceError) => void;
 }
@@ -141,25 +143,25 @@ export class SseStream {
   #receive(block: SseBlock): void {
     if (this.#abort.signal.aborted) return;
     const { id, data, retry } = block;
-    // What is sent to this user or session comes unasked, also before the subscription ([SEND-1]).
-    this.#begun ||= retry !== undefined;
-    if (!this.#begun) return;
     const gap = block.event === 'gap' ? readGap(data) : undefined;
     const acked = block.event === 'acked' ? readAcked(data) : undefined;
-    const isEvent = data !== undefined && gap === undefined && acked === undefined;
+    const event = data === undefined || gap !== undefined || acked !== undefined ? undefined : eventOf(data);
+    if (event !== undefined && !selectsTopic([this.#topic], event.topic)) {
+      this.#handlers.unasked(event);
+      return;
+    }
+    // What is sent to this user may come before the subscription, and comes again by it.
+    this.#begun ||= retry !== undefined;
+    if (!this.#begun) return;
     if (id !== undefined) this.#cursor = id;
     // The first block is only a promise: a gap may follow it, and the cursor may come with the first event.
-    if (!this.#answered && gap === undefined && isEvent) this.#answer(undefined, 1);
+    if (!this.#answered && event !== undefined) this.#answer(undefined, 1);
     if (gap !== undefined) this.#missed(gap);
-    if (acked !== undefined) this.#handlers.message(acked);
-    if (isEvent) this.#tell(eventOf(data));
+    const message = acked ?? event;
+    if (message !== undefined) this.#handlers.message(message);
     if (!this.#answered) return;
     if (id !== undefined) this.#handlers.message({ type: 'position', topic: this.#topic, cursor: id });
     else if (retry !== undefined) this.#closing(retry);
-  }
-
-  #tell(event: EventMessage): void {
-    if (selectsTopic([this.#topic], event.topic)) this.#handlers.message(event);
   }
 
   /** After each chunk: what the server wrote at once has been seen together. */
