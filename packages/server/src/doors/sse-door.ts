@@ -141,8 +141,8 @@ export class SseDoor {
           decode: () => {
             throw new MillraceError('bad-protocol', 'nothing is read from an SSE client');
           },
-          opened: (opened) =>
-            opened.subscribe(selection, start, {
+          opened: (subscriptions) =>
+            subscriptions.subscribe(selection, start, {
               ...options,
               announce: true,
               consumer,

@@ -5,7 +5,9 @@ import { BEARER_SUBPROTOCOL_PREFIX, findTopicProblem, MillraceError, SUBPROTOCOL
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Identity } from '../auth/identity.ts';
 import { selectionOf } from '../hub/selection.ts';
-import { Session, type SessionOptions } from '../session/session.ts';
+import { Session } from '../session/session.ts';
+import type { SessionOptions } from '../session/session-options.ts';
+import type { SessionSubscriptions } from '../session/session-subscriptions.ts';
 import { clientAddress } from './client-address.ts';
 import { offeredSubprotocols } from './credentials.ts';
 import { acceptDeflate, type DeflateAgreement } from './deflate-offer.ts';
@@ -135,8 +137,8 @@ export class WebSocketDoor {
     const opened =
       topic === undefined || query === undefined
         ? undefined
-        : (session: Session) =>
-            session.subscribe(selectionOf(topic), query.start, {
+        : (subscriptions: SessionSubscriptions) =>
+            subscriptions.subscribe(selectionOf(topic), query.start, {
               ...query.options,
               announce: false,
               consumer: query.consumer,

@@ -1,5 +1,6 @@
 import { quantileOf } from '../metrics/histogram.ts';
-import type { DoorName, Session } from '../session/session.ts';
+import type { Session } from '../session/session.ts';
+import type { DoorName } from '../session/session-options.ts';
 import type { FigureSources } from './figure-sources.ts';
 import { round } from './host-figures.ts';
 

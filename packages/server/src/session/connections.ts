@@ -1,7 +1,8 @@
 import { type CodeName, MillraceError } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
 import { addressKey } from './address.ts';
-import type { DoorName, Session } from './session.ts';
+import type { Session } from './session.ts';
+import type { DoorName } from './session-options.ts';
 import { Tally } from './tally.ts';
 
 /** A connection, as lists show it. */

@@ -1,22 +1,18 @@
 import type { MillraceError, PublishMessage, PublishResult } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
+import type { Backlog } from './backlog.ts';
 import type { Publisher } from './publisher.ts';
-import type { SessionSocket } from './session-socket.ts';
-
-/** Publications under way beyond which the socket is not read, and below half of which it is again. */
-const MAX_UNDER_WAY = 1024;
 
 /** One session's publications from the message to the answer. */
 export class Publications {
   readonly #publisher: Publisher;
-  readonly #socket: SessionSocket;
+  readonly #backlog: Backlog;
   #underWay = 0;
-  #paused = false;
   #onIdle: (() => void) | undefined = undefined;
 
-  constructor(publisher: Publisher, socket: SessionSocket) {
+  constructor(publisher: Publisher, backlog: Backlog) {
     this.#publisher = publisher;
-    this.#socket = socket;
+    this.#backlog = backlog;
   }
 
   /** Calls one of the two, later. */
@@ -26,10 +22,8 @@ export class Publications {
     onOutcome: (outcome: PublishResult | MillraceError | undefined) => void,
     onError: (error: unknown) => void,
   ): void {
-    if (++this.#underWay >= MAX_UNDER_WAY && !this.#paused) {
-      this.#paused = true;
-      this.#socket.pauseReading();
-    }
+    this.#underWay++;
+    this.#backlog.begin(1);
     void this.#publisher.publish(identity, [{ ...event, data: JSON.stringify(data) }]).then(
       ([outcome]) => {
         onOutcome(outcome);
@@ -52,10 +46,7 @@ export class Publications {
 
   #settled(): void {
     this.#underWay--;
-    if (this.#paused && this.#underWay < MAX_UNDER_WAY / 2) {
-      this.#paused = false;
-      this.#socket.resumeReading();
-    }
+    this.#backlog.end(1);
     if (this.#underWay === 0) this.#onIdle?.();
   }
 }

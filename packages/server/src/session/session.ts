@@ -1,65 +1,33 @@
 import {
-  type AckMessage,
   type ClientMessage,
   CODE_TABLE,
   CODES,
   type CodeName,
-  findPatternProblem,
-  formatPosition,
   inboxOf,
   type MessageId,
   MillraceError,
   type PublishMessage,
-  type SubscribeMessage,
   sessionTopicOf,
 } from '@millrace/protocol';
 import { checkClientMessage } from '@millrace/protocol/client-message';
 import type { Identity } from '../auth/identity.ts';
-import type { Dialect } from '../hub/dialect.ts';
-import type { Opened, Start } from '../hub/opening.ts';
-import { type Selection, selectionName, selectionOf, selects } from '../hub/selection.ts';
+import { selects } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
-import type { SubscriptionOptions } from '../hub/subscription.ts';
-import { INBOX_CONSUMER } from '../inbox/consumer-key.ts';
+import { Backlog } from './backlog.ts';
 import { EarlyMessages } from './early-messages.ts';
 import { errorMessage } from './error-message.ts';
 import { type MessageRate, tooFast } from './message-rate.ts';
 import { Publications } from './publications.ts';
-import { Sequence } from './sequence.ts';
 import type { SessionHost } from './session-host.ts';
-import type { SessionSocket } from './session-socket.ts';
-import { readSubscribe } from './subscribe-request.ts';
+import type { DoorName, SessionOptions } from './session-options.ts';
+import { type Failing, SessionSubscriptions } from './session-subscriptions.ts';
 import type { Timed } from './timing-wheel.ts';
 
-export type DoorName = 'websocket' | 'bare' | 'sse';
-
-export interface SessionOptions {
-  readonly id: string;
-  readonly door: DoorName;
-  readonly dialect: Dialect;
-  readonly socket: SessionSocket;
-  /** Turns what came from the socket into an object; throws a `MillraceError`. */
-  readonly decode: (data: Buffer, isBinary: boolean) => Record<string, unknown>;
-  /** The name of the protocol that `welcome` confirms. */
-  readonly protocol: string;
-  /** When its connection was accepted, monotonic ms; now when missing. */
-  readonly acceptedMs?: number;
-  /** Called once when the session is open: for doors whose URL says what the client wants. */
-  readonly opened?: ((session: Session) => Promise<void>) | undefined;
-}
-
-/** What a subscription asks for beside what it selects and where it begins. */
-export interface SessionSubscriptionOptions extends SubscriptionOptions {
-  /** Whether the client is told `subscribed`. */
-  readonly announce: boolean;
-  readonly id?: MessageId;
-  /** Reads one topic as this consumer of the user. */
-  readonly consumer?: string | undefined;
-  /**
-   * The client cannot acknowledge: what its transport confirms counts as such, and the user's own inbox is read as its
-   * consumer although none is named.
-   */
-  readonly confirmed?: boolean;
+interface OpenState {
+  readonly kind: 'open' | 'draining';
+  readonly identity: Identity;
+  readonly subscriber: Subscriber;
+  readonly subscriptions: SessionSubscriptions;
 }
 
 type State =
@@ -68,8 +36,7 @@ type State =
       readonly deadlineMs: number;
       readonly early: EarlyMessages;
     }
-  | { readonly kind: 'open'; readonly identity: Identity; readonly subscriber: Subscriber }
-  | { readonly kind: 'draining'; readonly identity: Identity; readonly subscriber: Subscriber }
+  | OpenState
   | { readonly kind: 'closed'; readonly code: number };
 
 /** How long a client that is disconnected for abuse has to read why. */
@@ -91,10 +58,8 @@ export class Session implements Timed {
   #heardMs: number;
   #lifetimeEndMs: number;
   #verifying = false;
-  #resumed = false;
+  readonly #backlog: Backlog;
   readonly #publications: Publications;
-  /** Subscribing and unsubscribing happen one after the other. */
-  readonly #control: Sequence = new Sequence();
   #toldCursor = '';
 
   constructor(options: SessionOptions, host: SessionHost) {
@@ -107,7 +72,8 @@ export class Session implements Timed {
     this.#heardMs = now;
     this.#lifetimeEndMs = now + host.times.lifetimeMs;
     this.#rate = undefined;
-    this.#publications = new Publications(host.publisher, options.socket);
+    this.#backlog = new Backlog(options.socket);
+    this.#publications = new Publications(host.publisher, this.#backlog);
     const deadlineMs = (options.acceptedMs ?? now) + host.times.authTimeoutMs;
     this.#state = { kind: 'authenticating', deadlineMs, early: new EarlyMessages(host.maxEarlyBytes) };
     host.wheel.add(this, Math.min(deadlineMs, now + host.times.heartbeatMs));
@@ -123,8 +89,7 @@ export class Session implements Timed {
   }
 
   get subscriptions(): readonly string[] {
-    const all = this.#subscriber?.subscriptions ?? [];
-    return all.filter(({ implicit }) => !implicit).map(({ name }) => name);
+    return 'subscriptions' in this.#state ? this.#state.subscriptions.names : [];
   }
 
   /** Events that it has yet to get because it is slow, as far as is known. */
@@ -197,11 +162,15 @@ export class Session implements Timed {
       hub.detach(subscriber);
       throw error;
     }
-    this.#become(identity, subscriber);
+    const subscriptions = new SessionSubscriptions(
+      { id: this.id, door: this.door, identity, subscriber, backlog: this.#backlog, fail: this.#fail },
+      this.#host,
+    );
+    this.#become({ kind: 'open', identity, subscriber, subscriptions });
     this.#host.counters.countOpened();
     this.#welcome(identity, subscriber);
     const { opened } = this.#options;
-    if (opened !== undefined) this.#inOrder(undefined, () => opened(this));
+    if (opened !== undefined) subscriptions.inOrder(undefined, () => opened(subscriptions));
     for (const [data, isBinary] of early.take()) this.receive(data, isBinary);
   }
 
@@ -292,44 +261,13 @@ export class Session implements Timed {
   /** Says that the server goes away, lets publications under way finish, and closes. */
   async drain(reason: string, retryAfterMs: number): Promise<void> {
     if (this.#state.kind === 'open') {
-      const { identity, subscriber } = this.#state;
-      this.#state = { kind: 'draining', identity, subscriber };
+      const { subscriber, subscriptions } = this.#state;
+      this.#state = { ...this.#state, kind: 'draining' };
+      subscriptions.stop();
       subscriber.tell({ type: 'closing', code: 'draining', reason, retryAfterMs });
       await this.#publications.idle();
     }
     this.end('draining', reason);
-  }
-
-  /** Subscribes to what the door has checked; `announce` says whether the client is told `subscribed`. */
-  async subscribe(selection: Selection, start: Start, options: SessionSubscriptionOptions): Promise<void> {
-    if (this.#state.kind !== 'open') return;
-    const { identity, subscriber } = this.#state;
-    const patterns = selection.kind === 'topic' ? [selection.topic] : selection.patterns;
-    for (const pattern of patterns) {
-      if (identity.permissions.maySubscribe(pattern)) continue;
-      throw new MillraceError('forbidden', `the token does not permit subscribing to "${pattern}"`);
-    }
-    this.#countResumed(start);
-    const onOpened = (opened: Opened): void => {
-      if (!options.announce) return;
-      const { position, sealed, ...rest } = opened;
-      subscriber.tell({
-        type: 'subscribed',
-        ...(options.id !== undefined && { id: options.id }),
-        topic: selectionName(selection),
-        ...(position !== undefined && { position: formatPosition(position) }),
-        ...rest,
-        ...(sealed && { sealed: true }),
-      });
-    };
-    const { hub, inbox } = this.#host;
-    const consumer = consumerOf(selection, options, identity);
-    if (consumer === undefined) {
-      inbox.leave(subscriber, selectionName(selection));
-      await hub.subscribe(subscriber, selection, start, options, onOpened);
-      return;
-    }
-    await inbox.subscribe(subscriber, { ...options, ...consumer, owner: identity, resume: start }, onOpened);
   }
 
   onDue(now: number): number | undefined {
@@ -369,14 +307,15 @@ export class Session implements Timed {
     );
   }
 
-  #become(identity: Identity, subscriber: Subscriber): void {
+  #become(state: OpenState): void {
+    const { identity } = state;
     const { rates, clock, wheel } = this.#host;
     const now = clock.monotonic();
     const limits = rates.limitsOf(identity.roles);
     this.#unlimited = limits === undefined;
     // A fresh token is no fresh allowance.
     if (this.#rate?.limits !== limits) this.#rate = undefined;
-    this.#state = { kind: 'open', identity, subscriber };
+    this.#state = state;
     this.#lifetimeEndMs = now + this.#host.times.lifetimeMs;
     // A short token is due before the wheel would look again.
     const untilExpiry = identity.expiresAt - clock.now();
@@ -427,18 +366,20 @@ export class Session implements Timed {
     if (this.#state.kind === 'authenticating') {
       throw new MillraceError('unauthorized', 'send {"type": "auth", "token": …} first');
     }
+    if (this.#state.kind === 'closed') return;
+    const { subscriber, subscriptions } = this.#state;
     switch (message.type) {
       case 'publish':
         this.#publish(message);
         break;
       case 'subscribe':
-        this.#inOrder(message.id, () => this.#subscribe(message));
+        subscriptions.subscribeTo(message);
         break;
       case 'unsubscribe':
-        this.#inOrder(message.id, () => this.#unsubscribe(message.topic, message.id));
+        subscriptions.unsubscribe(message);
         break;
       case 'ping':
-        this.#subscriber?.tell({
+        subscriber.tell({
           type: 'pong',
           ...(message.id !== undefined && { id: message.id }),
           timestamp: new Date(this.#host.clock.now()).toISOString(),
@@ -447,19 +388,9 @@ export class Session implements Timed {
       case 'call':
         throw new MillraceError('unknown-method', `there is no method "${message.method}"`);
       case 'ack':
-        this.#acknowledge(message);
+        subscriptions.acknowledge(message);
         break;
     }
-  }
-
-  #inOrder(id: MessageId | undefined, action: () => Promise<void> | void): void {
-    this.#control.run(async () => {
-      try {
-        await action();
-      } catch (error) {
-        this.#fail(id, error);
-      }
-    });
   }
 
   async #authenticate(token: string, id: MessageId | undefined): Promise<void> {
@@ -485,7 +416,7 @@ export class Session implements Timed {
     }
   }
 
-  #renew(identity: Identity, state: State & { kind: 'open' }): void {
+  #renew(identity: Identity, state: OpenState): void {
     if (identity.userId !== state.identity.userId || identity.entityId !== state.identity.entityId) {
       throw new MillraceError(
         'forbidden',
@@ -495,83 +426,9 @@ export class Session implements Timed {
     if (this.#host.authenticator.isRevoked(identity)) {
       throw new MillraceError('unauthorized', 'the fresh token was revoked');
     }
-    this.#become(identity, state.subscriber);
+    state.subscriptions.renew(identity);
+    this.#become({ ...state, identity });
     this.#welcome(identity, state.subscriber);
-  }
-
-  async #subscribe(message: SubscribeMessage): Promise<void> {
-    const { topics, start, consumer, options } = readSubscribe(message);
-    const cannotAcknowledge = this.door === 'bare' && start.kind === 'now';
-    for (const name of topics) {
-      try {
-        await this.#subscribeOne(
-          name,
-          start,
-          { ...options, consumer, confirmed: cannotAcknowledge && consumer === undefined },
-          message.id,
-        );
-      } catch (error) {
-        // Each topic is answered by itself.
-        this.#fail(message.id, error, { topic: name });
-      }
-    }
-  }
-
-  async #subscribeOne(
-    name: string,
-    start: Start,
-    options: Omit<SessionSubscriptionOptions, 'announce' | 'id'>,
-    id: MessageId | undefined,
-  ): Promise<void> {
-    if (this.#state.kind !== 'open') return;
-    const { subscriber } = this.#state;
-    const { limits } = this.#host;
-    const problem = findPatternProblem(name);
-    if (problem !== undefined)
-      throw new MillraceError('bad-topic', `topic ${JSON.stringify(name)} ${problem}`);
-    const known = subscriber.find(name);
-    const isNew = known === undefined || known.implicit;
-    if (isNew && this.subscriptions.length >= limits.maxSubscriptions) {
-      this.#host.violations.byUser('too-many-subscriptions', this.#state.identity, this.id);
-      throw new MillraceError(
-        'too-many-subscriptions',
-        `a session may have ${limits.maxSubscriptions} subscriptions`,
-      );
-    }
-    await this.subscribe(selectionOf(name), start, {
-      ...options,
-      announce: true,
-      ...(id !== undefined && { id }),
-    });
-  }
-
-  #unsubscribe(topic: string, id: MessageId | undefined): void {
-    const subscriber = this.#subscriber;
-    if (subscriber === undefined) return;
-    this.#host.inbox.leave(subscriber, topic);
-    // What was handed out before is written before the answer, and nothing after it.
-    if (!this.#host.hub.unsubscribe(subscriber, topic)) {
-      throw new MillraceError('not-subscribed', `there is no subscription to ${JSON.stringify(topic)}`);
-    }
-    const code = 'client-request';
-    subscriber.tell({
-      type: 'unsubscribed',
-      ...(id !== undefined && { id }),
-      topic,
-      code,
-      reason: 'as asked',
-    });
-  }
-
-  #acknowledge({ id, topic, consumer, offset }: AckMessage): void {
-    const subscriber = this.#subscriber;
-    if (subscriber === undefined) return;
-    this.#host.inbox.acknowledge(subscriber, topic, consumer, offset).then(
-      (acked) => {
-        if (id !== undefined) subscriber.tell({ type: 'ok', id, result: { topic, consumer, acked } });
-      },
-      (error: unknown) => this.#fail(id, error),
-    );
   }
 
   #publish(message: PublishMessage): void {
@@ -594,14 +451,7 @@ export class Session implements Timed {
     );
   }
 
-  /** It came back, if it knows a place to go on from. */
-  #countResumed({ kind }: Start): void {
-    if (this.#resumed || (kind !== 'position' && kind !== 'cursor')) return;
-    this.#resumed = true;
-    this.#host.counters.countResumed();
-  }
-
-  #fail(id: MessageId | undefined, error: unknown, details?: Record<string, unknown>): void {
+  readonly #fail: Failing = (id, error, details) => {
     let known: MillraceError;
     if (error instanceof MillraceError) known = error;
     else {
@@ -617,7 +467,7 @@ export class Session implements Timed {
     const frame =
       this.#state.kind === 'authenticating' ? this.#options.dialect.encodeMessage(message) : undefined;
     if (frame !== undefined) this.#options.socket.write(frame);
-  }
+  };
 }
 
 /** Looks a session up once more before the wheel would by itself. */
@@ -635,23 +485,6 @@ class Reminder implements Timed {
 
 function closeNumber(code: CodeName): number {
   return CODE_TABLE[code].close ?? CODES.internal.close;
-}
-
-/** As which consumer a subscription reads which topic, where it does. Throws a `MillraceError` (`bad-topic`). */
-function consumerOf(
-  selection: Selection,
-  { consumer, confirmed, filter, batch, slow }: SessionSubscriptionOptions,
-  { userId }: Identity,
-): { readonly topic: string; readonly consumer: string } | undefined {
-  if (selection.kind === 'topic') {
-    const { topic } = selection;
-    if (consumer !== undefined) return { topic, consumer };
-    // Whoever asks for what a consumer may not have does not mean to be one.
-    const plain = filter === undefined && batch === undefined && slow === undefined;
-    return confirmed && plain && topic === inboxOf(userId) ? { topic, consumer: INBOX_CONSUMER } : undefined;
-  }
-  if (consumer === undefined) return undefined;
-  throw new MillraceError('bad-topic', 'a consumer reads one topic by its name, not a pattern');
 }
 
 /** The id to repeat in the answer, even when the message turns out to be wrong otherwise. */
