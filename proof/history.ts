@@ -1,10 +1,11 @@
-import type { Engine, EngineSlot } from '../packages/server/src/engine/engine.ts';
+import type { Engine, EngineSlot, Retention } from '../packages/server/src/engine/engine.ts';
 
 /** An event that a log once held, and what it said. */
 export interface Committed {
   readonly topic: string;
   readonly epoch: string;
   readonly offset: number;
+  readonly id: string;
   readonly slot: EngineSlot;
   /** The epoch of the engine, and the place among all of its events. */
   readonly engineEpoch: string;
@@ -15,6 +16,12 @@ export interface Committed {
   readonly key: string | undefined;
   readonly source: string | undefined;
   /** When it was stored: the tick, and ms of the monotonic clock. */
+  readonly tick: number;
+  readonly atMs: number;
+}
+
+/** A time, in both measures. */
+export interface Moment {
   readonly tick: number;
   readonly atMs: number;
 }
@@ -52,6 +59,23 @@ export class History {
     return size;
   }
 
+  /** Whether the log had lost an event by then: to its retention, with its topic, or with its engine. */
+  isGone(event: Committed, by: Moment, { maxEvents = Infinity, maxAgeMs = Infinity }: Retention): boolean {
+    const { epoch, offset, tick, slot, topic } = event;
+    const broken = this.breaks.some(
+      (each) =>
+        each.tick >= tick &&
+        each.tick <= by.tick &&
+        (each.topic === undefined ? each.slot === slot : each.topic === topic),
+    );
+    if (broken || event.atMs + maxAgeMs <= by.atMs) return true;
+    if (maxEvents === Infinity) return false;
+    const after = this.of(topic).filter(
+      (each) => each.epoch === epoch && each.offset > offset && each.tick >= tick && each.tick <= by.tick,
+    );
+    return after.length >= maxEvents;
+  }
+
   /** The engine, which tells the history what it stores and deletes. */
   record(engine: Engine, slot: EngineSlot, engineEpoch: string): Engine {
     const append: Engine['append'] = async (requests) => {
@@ -64,8 +88,8 @@ export class History {
         if (request === undefined || result.status !== 'stored' || result.duplicate) continue;
         const { topic, event, data, key, source } = request;
         const { epoch, offset } = result.position;
-        const { seq } = result;
-        const place = { topic, epoch, offset, slot, engineEpoch, seq, tick, atMs };
+        const { id, seq } = result;
+        const place = { topic, epoch, offset, id, slot, engineEpoch, seq, tick, atMs };
         this.#add({ ...place, event, data, key, source });
       }
       return results;

@@ -28,6 +28,22 @@ const FAILED_ONCE = [
     sequence:
       '[{"seed":816953256,"retention":"all","maxRecentBytes":1000000,"lossyBus":true},[["read",13,2],["read",16,2],["publish",11,2],["read",0,6],["publishWithin",0,5],["delete",0,0],["cut",4,1],["publish",3,0],["read",23,1],["wait",1,6],["delete",0,0],["publish",0,0],["publish",0,0],["publish",0,0]]]',
   },
+  {
+    proof: 'simulation',
+    // What was sent again was read from where the consumer stood, over and over, and that was gone.
+    story:
+      '[ACK-1] a consumer whose next event retention took while it was being opened was sent nothing any more',
+    sequence:
+      '[{"seed":334116368,"retention":"few","maxRecentBytes":1000000,"lossyBus":false},[["publish",12,4],["publishWithin",6,9],["wait",7,7],["consume",3,6],["restart",0,0],["consume",0,0],["publish",13,0],["publish",0,0],["publishWithin",0,0]]]',
+  },
+  {
+    proof: 'simulation',
+    // Every subscription was told that it had lost something, and went on behind it, whatever the log still had.
+    story:
+      '[REC-8] an event that fell into the gap of a follower was in the log, and never handed to its consumer',
+    sequence:
+      '[{"seed":30394339,"retention":"all","maxRecentBytes":1000000,"lossyBus":true},[["publishWithin",11,0],["publishWithin",0,0],["consume",7,0],["wake",0,0],["handOver",0,4],["delete",7,0],["publishWithin",10,0],["resume",0,0],["resume",0,0],["consume",0,0],["consume",0,0]]]',
+  },
 ];
 
 test.each(FAILED_ONCE)('$story', async ({ proof, sequence }) => {

@@ -7,7 +7,7 @@ import {
   parsePosition,
 } from '@millrace/protocol';
 import type { EngineSlot, Retention } from '../packages/server/src/engine/engine.ts';
-import type { Committed, History } from './history.ts';
+import type { Committed, History, Moment } from './history.ts';
 import { slotOf } from './simulated-server.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -21,14 +21,12 @@ export type Begin =
 /** Filter, batches and policy of a subscription. */
 export type Asks = Pick<SubscribeOptions, 'filter' | 'batch' | 'slow'>;
 
-interface Moment {
-  readonly tick: number;
-  readonly atMs: number;
-}
-
 interface Told extends Moment {
   readonly gap: Gap;
 }
+
+/** Why a slow reader is spared events, by its own policy. */
+const SPARED: readonly Gap['reason'][] = ['slow', 'conflated'];
 
 const END: Moment = { tick: Infinity, atMs: Infinity };
 
@@ -47,7 +45,6 @@ export class SimulatedReader {
   readonly #history: History;
   readonly #time: VirtualTime;
   readonly #retention: Retention;
-  readonly #lossyBus: boolean;
   readonly #matches: (event: Committed) => boolean;
   readonly #begin: Begin;
   readonly #openedTick: number;
@@ -65,8 +62,6 @@ export class SimulatedReader {
     history: History;
     time: VirtualTime;
     readonly retention: Retention;
-    /** Notifications of commits may be lost. */
-    readonly lossyBus: boolean;
     /** What the subscription asks for beside its beginning. */
     readonly asks?: Asks;
     /** What the filter among it lets through. */
@@ -80,7 +75,6 @@ export class SimulatedReader {
     this.#history = history;
     this.#time = time;
     this.#retention = options.retention;
-    this.#lossyBus = options.lossyBus;
     this.#begin = begin;
     this.#openedTick = time.tick;
     this.#matches = options.matches ?? (() => true);
@@ -149,7 +143,7 @@ export class SimulatedReader {
       if (matchesPattern(this.name, topic)) this.#judge(topic, problems);
     }
     for (const told of this.#gaps) {
-      if (told.gap.reason !== 'slow' && !this.#isJustified(told)) {
+      if (!SPARED.includes(told.gap.reason) && !this.#isJustified(told)) {
         problems.push(`${this.name}: was told a gap that there is no cause for: ${JSON.stringify(told.gap)}`);
       }
     }
@@ -231,24 +225,8 @@ export class SimulatedReader {
     return this.#begin.kind === 'now' && tick <= this.#openedTick;
   }
 
-  /** Whether the log had lost an event by then. */
   #isGone(event: Committed, by: Moment): boolean {
-    const { maxEvents = Infinity, maxAgeMs = Infinity } = this.#retention;
-    const broken = this.#history.breaks.some(
-      ({ tick, slot, topic }) =>
-        tick >= event.tick &&
-        tick <= by.tick &&
-        (topic === undefined ? slot === event.slot : topic === event.topic),
-    );
-    if (broken || event.atMs + maxAgeMs <= by.atMs) return true;
-    if (maxEvents === Infinity) return false;
-    const { epoch, offset, tick } = event;
-    const after = this.#history
-      .of(event.topic)
-      .filter(
-        (each) => each.epoch === epoch && each.offset > offset && each.tick >= tick && each.tick <= by.tick,
-      );
-    return after.length >= maxEvents;
+    return this.#history.isGone(event, by, this.#retention);
   }
 
   #startIndex(events: readonly Committed[]): number {
@@ -262,22 +240,17 @@ export class SimulatedReader {
     return index === -1 ? events.length : index;
   }
 
-  /** The log had lost something that this reader had still to get, or was another log. */
+  /** The log had become another log, maybe before this reader joined one that had not noticed, or lost what it had still to get. */
   #isJustified(by: Moment): boolean {
-    // A cursor may stand before a deletion that it has nothing to do with.
-    const exact = !this.#lossyBus && !hasWildcard(this.name) && this.#begin.kind !== 'place';
-    const since = exact ? this.#openedTick : 0;
     const broken = this.#history.breaks.some(
       ({ tick, slot, topic }) =>
-        tick >= since &&
         tick <= by.tick &&
-        // Where notifications are lost, a follower that finds a log broken cannot tell which topics are concerned.
-        (this.#lossyBus ||
-          (topic === undefined ? mayMatch(this.name, slot) : matchesPattern(this.name, topic))),
+        (topic === undefined ? mayMatch(this.name, slot) : matchesPattern(this.name, topic)),
     );
     if (broken) return true;
+    const exact = !hasWildcard(this.name) && this.#begin.kind !== 'place';
     for (const topic of this.#history.topics) {
-      if (!this.#lossyBus && !matchesPattern(this.name, topic)) continue;
+      if (!matchesPattern(this.name, topic)) continue;
       const events = this.#history.of(topic);
       for (const event of exact ? events.slice(this.#startIndex(events)) : events) {
         // A cursor may stand before what was received since.

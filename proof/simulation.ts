@@ -4,6 +4,7 @@ import type { EngineSlot, Retention } from '../packages/server/src/engine/engine
 import type { Committed } from './history.ts';
 import { Random } from './random.ts';
 import type { SequenceProof } from './sequence-proof.ts';
+import { type Handling, SimulatedConsumer } from './simulated-consumer.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedPlatform } from './simulated-platform.ts';
 import { type Asks, type Begin, SimulatedReader } from './simulated-reader.ts';
@@ -19,9 +20,14 @@ import { VirtualTime } from './virtual-time.ts';
 const TOPICS = ['d.a', 'd.b', 'l.a', 'l.b'];
 const NAMES = ['d.a', 'l.a', 'd.*', 'l.*', '*', 'd.b'];
 const EVENTS = ['said', 'done', 'asked'];
+const CONSUMED = ['d.a', 'l.a'];
+const CONSUMERS = ['phone', 'phone', 'printer'];
+const MAX_CONSUMERS = 3;
 const CLIENTS = 2;
 /** Longer than reconnection, the answers that were lost, and the heartbeats that notice it take. */
 const HEALING_MS = 20_000;
+/** As long as a consumer is sent again what it does not acknowledge, and longer. */
+const BURIAL_MS = 16_000;
 
 /** What a run is made with, beside its steps. */
 interface Setup {
@@ -42,8 +48,8 @@ const RETENTIONS: Record<Setup['retention'], Retention> = {
 
 /** Filters, and the same said in another way. */
 const FILTERS = new Map<NonNullable<Asks['filter']>, (event: Committed) => boolean>([
-  [{ types: ['said', 'asked'] }, ({ event }) => event !== 'done'],
-  [{ 'data.rest': { gte: 1 } }, ({ data }) => !data.includes('"rest":0')],
+  [{ types: ['said', 'asked'] }, ({ event }) => event === 'said' || event === 'asked'],
+  [{ 'data.rest': { gte: 1 } }, ({ data }) => ((JSON.parse(data) as { rest?: number }).rest ?? 0) >= 1],
   [{ key: ['k1', 'k2'] }, ({ key }) => key === 'k1' || key === 'k2'],
   [{ event: 'never' }, () => false],
 ]);
@@ -78,9 +84,9 @@ class Simulation {
   readonly platforms: SimulatedPlatform[] = [];
   readonly clients: Client[] = [];
   readonly readers: SimulatedReader[] = [];
+  readonly consumers: SimulatedConsumer[] = [];
   readonly problems: string[] = [];
   readonly #retention: Retention;
-  readonly #lossyBus: boolean;
   readonly #publications: Publication[] = [];
   #tags = 0;
 
@@ -88,7 +94,6 @@ class Simulation {
     const random = new Random(seed);
     this.random = random;
     this.#retention = RETENTIONS[retention];
-    this.#lossyBus = lossyBus;
     this.time = new VirtualTime({ turnDelayMs: () => random.next() * 2 });
     this.server = new SimulatedServer({
       time: this.time,
@@ -159,6 +164,22 @@ class Simulation {
     pickAny(this.readers, which)?.subscription.close();
   }
 
+  consume(which: number, amount: number): void {
+    if (this.consumers.length >= MAX_CONSUMERS) return;
+    const { time, random } = this;
+    const handling: Handling = {
+      take: (done) => void time.after(random.next() * 20, done),
+      throws: ({ offset }, times) => offset % 7 === 0 || (offset % 5 === 0 && times === 1),
+    };
+    const [topic, name] = [pick(CONSUMED, which), pick(CONSUMERS, amount)];
+    const client = pick(this.clients, which >> 1);
+    this.consumers.push(new SimulatedConsumer({ client, topic, name, handling }));
+  }
+
+  leave(which: number): void {
+    pickAny(this.consumers, which)?.consumer.close();
+  }
+
   cut(which: number): void {
     pickAny([...this.network.connections], which)?.cut();
   }
@@ -205,6 +226,7 @@ class Simulation {
   async heal(): Promise<void> {
     for (const connection of this.network.connections) connection.resume();
     await this.time.pass(HEALING_MS);
+    if (this.consumers.some(({ closed }) => !closed)) await this.time.pass(BURIAL_MS);
   }
 
   async end(): Promise<void> {
@@ -215,13 +237,39 @@ class Simulation {
   verdict(): string[] {
     return [
       ...this.problems,
-      ...this.server.errors.map((error) => `the server reported: ${String(error)}`),
+      ...this.server.errors.filter(isFailure).map((error) => `the server reported: ${String(error)}`),
       ...this.clients.flatMap(({ state }, i) =>
         state === 'connected' ? [] : [`client${i} is ${state} at the end`],
       ),
       ...this.readers.flatMap((reader) => reader.verdict()),
+      ...this.consumers.flatMap(({ problems }) => problems),
+      ...this.#consumerProblems(),
       ...this.#publicationProblems(),
     ];
+  }
+
+  /** Each event that the log did not lose was handled by some device of the consumer, or is a dead letter. */
+  #consumerProblems(): string[] {
+    const { history } = this.server;
+    return this.consumers.flatMap(({ topic, name, closed }) => {
+      // An acknowledgement names no epoch: one on its way while a topic is deleted and born again is taken for the new one's.
+      if (closed || history.breaks.some((each) => each.topic === topic)) return [];
+      const devices = this.consumers.filter((each) => each.topic === topic && each.name === name);
+      const letters = history.of(`dead-letter.${topic}`).filter(({ source }) => source?.endsWith(name));
+      const dead = new Set(
+        letters.map(({ data }) => (JSON.parse(data) as { message_id: string }).message_id),
+      );
+      const end = { tick: Infinity, atMs: this.time.monotonic() };
+      const lost = history.of(topic).find((event) => {
+        if (devices.some((device) => device.hasHandled(event)) || dead.has(event.id)) return false;
+        return !history.isGone(event, end, this.#retention);
+      });
+      return lost === undefined
+        ? []
+        : [
+            `${name} of ${topic} never handled ${lost.epoch}:${lost.offset}, and there is no dead letter of it`,
+          ];
+    });
   }
 
   /** What was told of each publication, compared with what was stored. */
@@ -293,13 +341,17 @@ class Simulation {
         history: server.history,
         time,
         retention: this.#retention,
-        lossyBus: this.#lossyBus,
         asks,
         matches: asks.filter && FILTERS.get(asks.filter),
         pause: slowly ? pause : undefined,
       }),
     );
   }
+}
+
+/** That the topic of a consumer was deleted under its hands is reported, and no failure. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof Error && 'code' in error && error.code === 'epoch');
 }
 
 function pick<Item>(items: readonly Item[], which: number): Item {
@@ -317,6 +369,8 @@ const STEPS = {
   read: (it: Simulation, which: number, amount: number) => it.read(which, amount),
   handOver: (it: Simulation, which: number, amount: number) => it.handOver(which, amount),
   close: (it: Simulation, which: number) => it.close(which),
+  consume: (it: Simulation, which: number, amount: number) => it.consume(which, amount),
+  leave: (it: Simulation, which: number) => it.leave(which),
   cut: (it: Simulation, which: number) => it.cut(which),
   sever: (it: Simulation, which: number) => it.sever(which),
   stall: (it: Simulation, which: number) => it.stall(which),
@@ -335,6 +389,8 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   read: 4,
   handOver: 2,
   close: 1,
+  consume: 1,
+  leave: 1,
   cut: 3,
   sever: 1,
   stall: 2,

@@ -8,6 +8,8 @@ export interface FollowedEntitiesOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly createFeed: (entity: string, start: Cursor) => EntityFeed;
+  /** Has a session's subscriptions read from the log what live delivery leaves out. */
+  readonly readOn: (subscriber: Subscriber) => void;
 }
 
 /** How long an entity that nobody follows is still followed, so that its clients come back to a warm memory. */
@@ -112,13 +114,14 @@ export class FollowedEntities {
   #onGap(entity: string, reason: RecoveryFailure, head: Cursor): void {
     const followed = this.#entities.get(entity);
     if (followed?.feed === undefined) return;
-    followed.feed.restartAt(head);
     for (const subscriber of followed.subscribers) {
       for (const { name, state } of subscriber.subscriptions) {
-        // Those that read from the log find out by themselves, as long as they do not count on what is delivered.
+        // What it counts on behind its read does not come.
         if (state.kind === 'reading') state.reader.stopWaiting();
-        else subscriber.tell({ type: 'dropped', topic: name, reason });
+        if (state.kind === 'held') subscriber.tell({ type: 'dropped', topic: name, reason });
       }
+      this.#options.readOn(subscriber);
     }
+    followed.feed.restartAt(head);
   }
 }

@@ -92,6 +92,7 @@ export class Hub implements ReaderHost, SubscriberHost {
       engine: options.engine,
       clock: options.clock,
       createFeed: (entity, start) => this.#createFeed(entity, start),
+      readOn: (subscriber) => this.#slow.readOn(subscriber),
     });
   }
 

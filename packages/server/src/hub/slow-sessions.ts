@@ -56,6 +56,13 @@ export class SlowSessions {
     }
   }
 
+  /** Live delivery is about to leave something out: the log is read from where each subscription stands. */
+  readOn(subscriber: Subscriber): void {
+    subscriber.settleAll();
+    subscriber.flush();
+    for (const subscription of subscriber.subscriptions) this.#readOn(subscription, []);
+  }
+
   /** It answered: what was kept for a subscription goes to it, which is live again. */
   release(subscription: Subscription): void {
     const { state, subscriber } = subscription;

@@ -101,15 +101,23 @@ export class InboxService {
       await keeper.begin();
       const resumed = request.resume && (await resumeOffset(engine, key, request.resume));
       if (subscriber.closed) return this.#release(keeper);
-      // From here to the hub nothing comes between.
-      const offset = Math.min(keeper.acked, resumed ?? keeper.acked);
       const attachment = this.#attach(subscriber, keeper, request);
-      const start = { kind: 'position', position: { epoch: keeper.epoch, offset } } as const;
       const options = { slow: request.slow === 'disconnect' ? request.slow : 'catchup' } as const;
-      await hub.subscribe(subscriber, { kind: 'topic', topic }, start, options, (opened) => {
-        onOpened(opened);
-        attachment.opened(opened.position?.offset ?? 0);
-      });
+      for (let recovered = false; !recovered; ) {
+        const offset = Math.min(keeper.acked, resumed ?? keeper.acked);
+        const start = { kind: 'position', position: { epoch: keeper.epoch, offset } } as const;
+        await hub.subscribe(subscriber, { kind: 'topic', topic }, start, options, (opened) => {
+          recovered = opened.recovered !== false;
+          // What retention took, or deleted, while this was being opened is passed by, and nothing else.
+          if (!recovered) hub.unsubscribe(subscriber, topic);
+          else {
+            onOpened(opened);
+            attachment.opened(opened.position?.offset ?? 0);
+          }
+        });
+        if (subscriber.closed) return;
+        if (!recovered) await keeper.beginAgain();
+      }
     } catch (error) {
       if (this.#readings.get(subscriber)?.get(topic)?.keeper === keeper) this.leave(subscriber, topic);
       else this.#release(keeper);

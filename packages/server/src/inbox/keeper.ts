@@ -105,6 +105,13 @@ export class Keeper {
     if (this.#attached.size === 0) await this.#bury();
   }
 
+  /** The topic was not what it was taken for: resolves when a session may begin after `acked`. */
+  async beginAgain(): Promise<void> {
+    const { head } = await this.#options.engine.read(this.key.entity, this.key.topic, { last: 0 }, PAGE);
+    if (head.epoch !== this.#epoch) await this.#beginAnew(head);
+    await this.#bury();
+  }
+
   /** Counts a session in, right before it begins to read. `high` is what it was sent before, by another subscription. */
   attach(reader: Reader, high: number): Attachment {
     const since = this.#options.clock.now();
@@ -174,7 +181,7 @@ export class Keeper {
   }
 
   /** The topic was deleted and written anew: its consumers went with it. */
-  async #beginAnew({ epoch }: StoredEvent): Promise<void> {
+  async #beginAnew({ epoch }: { readonly epoch: string }): Promise<void> {
     this.#epoch = epoch;
     this.#left = [];
     this.#ackTo = 0;
@@ -328,6 +335,11 @@ export class Keeper {
       );
     while (from < upTo && receivers().length > 0) {
       const events = await this.#read(from, upTo);
+      // What retention took meanwhile is passed by; the rest is due still.
+      if (events === undefined) {
+        await this.#bury();
+        break;
+      }
       const last = events.at(-1);
       // Some may have left meanwhile, and something may have been acknowledged.
       const there = receivers();
@@ -344,12 +356,12 @@ export class Keeper {
     return from;
   }
 
-  async #read(after: number, upTo: number): Promise<readonly StoredEvent[]> {
+  /** `undefined` when retention has taken some of it. */
+  async #read(after: number, upTo: number): Promise<readonly StoredEvent[] | undefined> {
     const { entity, topic } = this.key;
     const from = { after: { epoch: this.#epoch, offset: after } };
     const page = await this.#options.engine.read(entity, topic, from, PAGE);
-    // What retention took meanwhile is passed by with the next burial.
-    return page.ok ? page.events.filter(({ offset }) => offset <= upTo) : [];
+    return page.ok ? page.events.filter(({ offset }) => offset <= upTo) : undefined;
   }
 
   #askToConfirm(): void {
