@@ -56,12 +56,16 @@ beforeEach(async () => {
           peer.onReceived();
         },
         heard: () => void peer.heard++,
+        heardUnasked: () => {
+          peer.heard++;
+          return true;
+        },
         relieved: () => void peer.relieved++,
         socketClosed: (code: number) => {
           peer.closed = code;
         },
       };
-      // Of a session, the listeners call these four.
+      // Of a session, the listeners call these five.
       listen(ws as SessionWebSocket, session as unknown as Session);
       peers.push(peer);
     });

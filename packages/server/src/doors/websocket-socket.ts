@@ -64,6 +64,8 @@ export class WebSocketSocket implements SessionSocket {
   #written = 0;
   #answered = 0;
   #pinged = 0;
+  /** Pings without a pong; the peer may leave some unanswered (RFC 6455 §5.5.3). */
+  #unanswered = 0;
   /** Bytes that the kernel has not taken. */
   #queued = 0;
   /** Of the one write to the kernel that may be under way. */
@@ -115,6 +117,7 @@ export class WebSocketSocket implements SessionSocket {
   ping(): void {
     if (!this.#open) return;
     this.#pinged = this.#written;
+    this.#unanswered++;
     this.#send(numberedPingFrame(this.#written));
   }
 
@@ -185,15 +188,18 @@ export class WebSocketSocket implements SessionSocket {
     this.#send(pongFrame(payload));
   }
 
-  onPong(payload: Buffer): void {
-    if (payload.length !== 8) return;
-    const read = payload.readDoubleBE();
+  /** Whether there was a ping to answer. */
+  onPong(payload: Buffer): boolean {
+    if (this.#unanswered === 0) return false;
+    this.#unanswered--;
+    const read = payload.length === 8 ? payload.readDoubleBE() : Number.NaN;
     // A client may send any pong: only one that it can have got counts, and never backwards.
-    if (!(read > this.#answered && read <= this.#pinged)) return;
+    if (!(read > this.#answered && read <= this.#pinged)) return true;
     this.#answered = read;
     while (this.#confirming !== undefined && (this.#confirming[0]?.written ?? Number.NaN) <= read) {
       this.#confirming.shift()?.onConfirmed();
     }
+    return true;
   }
 
   /**
@@ -238,13 +244,15 @@ function onMessage(this: SessionWebSocket, data: Buffer, isBinary: boolean): voi
 
 function onPing(this: SessionWebSocket, data: Buffer): void {
   this.owner?.countReceived();
-  this.owner?.onPing(data);
-  this.session?.heard();
+  if (this.session?.heardUnasked(data)) this.owner?.onPing(data);
 }
 
 function onPong(this: SessionWebSocket, data: Buffer): void {
   this.owner?.countReceived();
-  this.owner?.onPong(data);
+  if (!this.owner?.onPong(data)) {
+    this.session?.heardUnasked(data);
+    return;
+  }
   this.session?.heard();
   this.session?.relieved();
 }

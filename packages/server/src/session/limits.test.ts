@@ -100,6 +100,27 @@ describe('the rate of messages', () => {
     client.close();
   });
 
+  test.each([
+    ['pings', OPCODE.ping],
+    ['pongs that answer nothing', OPCODE.pong],
+  ])('[LIM-3] counts %s of the protocol, too: too many are not answered, and cut', async (_, opcode) => {
+    await start({ messagesPerSecond: 10, messageBurst: 5, maxViolations: 20 });
+    const socket = new RawWebSocket(
+      `${server.origin}/ws?token=${await server.token(as({ roles: ['member'] }))}`,
+    );
+    await socket.message('welcome');
+    const flood = (count: number) => {
+      for (let i = 0; i < count; i++) socket.tcp.write(clientFrame(opcode, 'x'));
+    };
+    const frames = (wanted: number) => socket.frames.filter((frame) => frame.opcode === wanted);
+    flood(24);
+    socket.tcp.write(clientFrame(OPCODE.text, '{"type":"ping","id":1}'));
+    await socket.until(() => frames(OPCODE.close).length > 0, 'the end');
+    expect(frames(OPCODE.pong)).toHaveLength(opcode === OPCODE.ping ? 5 : 0);
+    expect(frames(OPCODE.close)[0]?.payload.readUInt16BE(0)).toBe(4505);
+    socket.destroy();
+  });
+
   test('[LIM-4] over HTTP a request counts as a message: the one too many is 429 and says when', async () => {
     await start({ messagesPerSecond: 10, messageBurst: 5 });
     const member = await api({ roles: ['member'] });
@@ -252,6 +273,20 @@ describe('before a client is known', () => {
     const one = await server.connectAnonymously();
     one.socket.send(message(4096 - 256 + 1));
     expect(await one.closed).toMatchObject({ code: 4505 });
+  });
+
+  test('[LIM-7] pings of the protocol count', async () => {
+    await start({ maxEarlyBytes: 1024 });
+    const socket = new RawWebSocket(`${server.origin}/ws`);
+    for (let i = 0; i < 4; i++) socket.tcp.write(clientFrame(OPCODE.ping, 'x'));
+    await socket.until(({ frames }) => frames.some(({ opcode }) => opcode === OPCODE.close), 'the end');
+    expect(socket.frames.map(({ opcode }) => opcode)).toEqual([
+      OPCODE.pong,
+      OPCODE.pong,
+      OPCODE.pong,
+      OPCODE.close,
+    ]);
+    socket.destroy();
   });
 
   test('[LIM-7] what waits for a token’s check is bounded the same way', async () => {

@@ -182,11 +182,7 @@ export class Session implements Timed {
     this.#host.counters.messagesReceived++;
     if (this.#state.kind === 'authenticating') {
       const { early } = this.#state;
-      if (!early.admit(data)) {
-        this.#host.violations.byAddress('early-messages', this.remoteAddress);
-        this.end('abuse', 'too much was sent before authentication');
-        return;
-      }
+      if (!this.#admitEarly(early, data)) return;
       if (this.#verifying) {
         early.keep(data, isBinary);
         return;
@@ -208,6 +204,18 @@ export class Session implements Timed {
   /** The peer gave a sign of life. */
   heard(): void {
     this.#heardMs = this.#host.clock.monotonic();
+  }
+
+  /**
+   * A control frame came that nobody asked for. It counts as a message ([LIM-3], [LIM-7]); false when it came too early,
+   * and gets no answer.
+   */
+  heardUnasked(payload: Buffer): boolean {
+    if (this.#state.kind === 'closed') return false;
+    const now = this.#host.clock.monotonic();
+    this.#heardMs = now;
+    if (this.#state.kind === 'authenticating') return this.#admitEarly(this.#state.early, payload);
+    return this.#take(now) === 0;
   }
 
   /** The peer answered for bytes in flight. */
@@ -344,6 +352,14 @@ export class Session implements Timed {
     this.#toldCursor = cursor;
     // It goes the way of the events before it: where they are to be read from the log, it must not overtake them.
     subscriber.tellPosition({ type: 'position', cursor });
+  }
+
+  /** Counts what comes before anybody is known, and ends the session when it is too much. */
+  #admitEarly(early: EarlyMessages, data: Buffer): boolean {
+    if (early.admit(data)) return true;
+    this.#host.violations.byAddress('early-messages', this.remoteAddress);
+    this.end('abuse', 'too much was sent before authentication');
+    return false;
   }
 
   /** How many ms too early the client sends; 0 when it may. */
