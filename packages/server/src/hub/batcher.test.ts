@@ -24,3 +24,22 @@ test('[BATCH-1] a batch is closed also when its timer comes a little early, and 
     expect(settled).toBe(round);
   }
 });
+
+// Every batch of a session was noted until the time of the first: with `maxEvents: 1` and 10 s, every event.
+test('[BATCH-1] a session that fills many batches before their time is asked once to close the last', () => {
+  const timers: (() => void)[] = [];
+  const clock = {
+    now: () => 0,
+    monotonic: () => 0,
+    after: (_: number, task: () => void) => {
+      timers.push(task);
+      return { cancel: () => {} };
+    },
+  };
+  const batcher = new Batcher({ maxEvents: 1, maxDelayMs: 10_000 }, false, clock);
+  let settled = 0;
+  const gathering = { settle: () => settled++ };
+  for (let i = 0; i < 1000; i++) batcher.begin(gathering);
+  timers[0]?.();
+  expect(settled).toBe(1);
+});

@@ -10,6 +10,9 @@ export interface BatchOption {
 
 export const DEFAULT_BATCH: BatchOption = { maxEvents: 10, maxDelayMs: 100 };
 
+/** Data in a batch beyond which it is closed, in UTF-16 code units: what is gathered for a session is held for it. */
+const MAX_BATCH_BYTES = 64 * 1024;
+
 /** How long an event of high priority may wait, in ms. */
 export const HIGH_WITHIN_MS = 100;
 
@@ -29,7 +32,7 @@ export class Batcher {
   readonly kept: boolean;
   readonly empty: BatchChain = new BatchChain(undefined, undefined);
   readonly #clock: Clock;
-  #gathering: Gathering[] = [];
+  #gathering: Set<Gathering> = new Set();
   #dueMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined = undefined;
 
@@ -41,15 +44,15 @@ export class Batcher {
 
   /** Sees to it that a session which begins a batch will be asked to close it. */
   begin(gathering: Gathering): void {
-    this.#gathering.push(gathering);
+    this.#gathering.add(gathering);
     this.#closeWithin(this.option.maxDelayMs);
   }
 
-  /** How the urgency of an event bears on the batch: whether it closes it at once. */
-  closes({ priority }: StoredEvent): boolean {
-    const rank = rankOf(priority);
+  /** Whether a batch is to be closed with the event that it was given last, which may also hasten its time. */
+  closes({ event, length, bytes }: BatchChain): boolean {
+    const rank = event === undefined ? NORMAL : rankOf(event.priority);
     if (rank === HIGH) this.#closeWithin(HIGH_WITHIN_MS);
-    return rank === CRITICAL;
+    return rank === CRITICAL || length >= this.option.maxEvents || bytes >= MAX_BATCH_BYTES;
   }
 
   #closeWithin(delayMs: number): void {
@@ -64,7 +67,7 @@ export class Batcher {
   readonly #close = (): void => {
     this.#dueMs = Number.POSITIVE_INFINITY;
     const gathering = this.#gathering;
-    this.#gathering = [];
+    this.#gathering = new Set();
     this.empty.forget();
     for (const each of gathering) each.settle(this);
   };
@@ -75,6 +78,8 @@ export class BatchChain {
   readonly parent: BatchChain | undefined;
   readonly event: StoredEvent | undefined;
   readonly length: number;
+  /** Of data, in UTF-16 code units. */
+  readonly bytes: number;
   #next: BatchChain | undefined;
   readonly #chunks: (Chunk | undefined)[] = [];
 
@@ -82,6 +87,7 @@ export class BatchChain {
     this.parent = parent;
     this.event = event;
     this.length = parent === undefined ? 0 : parent.length + 1;
+    this.bytes = (parent?.bytes ?? 0) + (event?.data.length ?? 0);
     this.#next = undefined;
   }
 

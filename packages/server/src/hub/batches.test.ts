@@ -1,7 +1,7 @@
 import { TestServer } from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_BATCH } from './batcher.ts';
-import { HubWorld, type WorldSession } from './fixtures/hub-world.ts';
+import { ENTITY, HubWorld, type WorldSession } from './fixtures/hub-world.ts';
 
 const batch = { maxEvents: 3, maxDelayMs: 50 };
 /** The first event of a subscription comes alone: it shows that the log was read up to it. */
@@ -91,6 +91,49 @@ describe('a batch', () => {
     await world.advance(50);
     await session.read();
     expect(session.takeData()).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+  });
+
+  test('[BATCH-1] closes when it holds 64 KB, so that nobody gathers without bound', async () => {
+    const world = new HubWorld();
+    const session = await world.session();
+    await session.subscribe('a.b', { batch: { maxEvents: 1000, maxDelayMs: 10_000 } });
+    await world.publish('a.b', 0);
+    session.take();
+    for (let n = 1; n <= 5; n++) await world.publish('a.b', 'x'.repeat(16 * 1024));
+    expect(sizes(session)).toEqual([4]);
+  });
+
+  test('[BATCH-4] keeps the order also of options that more than 256 others came after', async () => {
+    const world = new HubWorld();
+    const other = await world.session();
+    for (let n = 1; n <= 300; n++) {
+      await other.subscribe(`b.${n}`, { batch: { maxEvents: 2, maxDelayMs: n } });
+      await world.publish(`b.${n}`);
+      await world.publish(`b.${n}`);
+    }
+    const session = await world.session();
+    await gathering(world, [session], 'a.b');
+    await world.publish('a.b', 1);
+    await other.subscribe('a.b');
+    for (let n = 2; n <= 4; n++) await world.publish('a.b', n);
+    await world.advance(batch.maxDelayMs);
+    expect(session.takeData()).toEqual([1, 2, 3, 4]);
+  });
+
+  test('[EVT-1] is written before what another subscription of the session brings at once', async () => {
+    const world = new HubWorld();
+    const session = await world.session();
+    await session.subscribe('a.*', { batch: { maxEvents: 100, maxDelayMs: 1000 } });
+    await world.publish('a.b', 0);
+    session.take();
+    // The second subscription finds it in the log before it is handed out.
+    const stored = world.engine.append([{ entity: ENTITY, topic: 'a.b', event: 'x', data: '1' }]);
+    await session.subscribe('a.b');
+    await stored;
+    await world.publish('a.b', 2);
+    await world.publish('a.b', 3);
+    await world.advance(1000);
+    expect(session.takeData()).toEqual([1, 2, 3]);
   });
 
   test('[BATCH-1] comes as `batch {events}` over a WebSocket', async () => {

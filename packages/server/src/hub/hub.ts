@@ -1,7 +1,7 @@
 import { type Cursor, compileFilter, MillraceError, type Position } from '@millrace/protocol';
 import type { Clock, Turns } from '../clock.ts';
 import type { Engine, StoredEvent } from '../engine/engine.ts';
-import { Batcher, takesBatches } from './batcher.ts';
+import { type Batcher, takesBatches } from './batcher.ts';
 import { cursorReaches } from './cursor-clock.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
@@ -14,6 +14,7 @@ import { keeps, overlaps } from './overlap.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { Selection } from './selection.ts';
+import { SharedBatchers } from './shared-batchers.ts';
 import { isDropping, type QueueBounds, type SlowPolicy } from './slow-queue.ts';
 import { SlowSessions } from './slow-sessions.ts';
 import { Subscriber, type SubscriberHost, type SubscriberOptions } from './subscriber.ts';
@@ -44,9 +45,6 @@ export interface DeliveryPolicy {
   readonly flushWindowMs: number;
 }
 
-/** Batch options that sessions share; whoever invents more gets a rhythm of its own. */
-const MAX_SHARED_BATCHERS = 256;
-
 /** Brings every event to the sessions that are to get it, live or from the log. */
 export class Hub implements ReaderHost, SubscriberHost {
   readonly turns: ReadTurns;
@@ -73,7 +71,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     /** By compression, over all that was written. */
     savedBytes: 0,
   };
-  readonly #batchers: Map<string, Batcher> = new Map();
+  readonly #batchers: SharedBatchers;
   readonly #slow: SlowSessions;
   readonly #openings: Openings;
   readonly #options: HubOptions;
@@ -83,6 +81,7 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.#options = options;
     this.maxBytesInFlight = options.maxBytesInFlight;
     this.turns = new ReadTurns(options);
+    this.#batchers = new SharedBatchers(options.clock);
     this.recent = new RecentEvents(options.maxRecentBytes);
     this.flusher = new Flusher({ ...options, onFlushed: () => this.emptyChain.forget() });
     const { counters } = this;
@@ -180,7 +179,7 @@ export class Hub implements ReaderHost, SubscriberHost {
   join(subscription: Subscription, read: LogSource): void {
     subscription.state = { kind: 'joining', read };
     this.#promoteIfReached(subscription, read);
-    subscription.subscriber.feed.register(subscription);
+    this.#register(subscription);
   }
 
   fail(subscription: Subscription, error: unknown): void {
@@ -246,13 +245,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     const { batch } = subscription;
     if (batch === undefined) return undefined;
     const kept = keeps(subscription);
-    const key = `${batch.maxEvents} ${batch.maxDelayMs} ${kept}`;
-    let batcher = this.#batchers.get(key);
-    if (batcher === undefined) {
-      batcher = new Batcher(batch, kept, this.#options.clock);
-      if (this.#batchers.size < MAX_SHARED_BATCHERS) this.#batchers.set(key, batcher);
-    }
-    return batcher;
+    if (subscription.batcher?.kept !== kept) subscription.batcher = this.#batchers.of(batch, kept);
+    return subscription.batcher;
   }
 
   #add(subscription: Subscription): void {
@@ -278,12 +272,16 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.#refreshOthers(subscription);
   }
 
-  /** How a session gets the events of a dropping subscription depends on whether another overlaps it. */
-  #refreshOthers({ subscriber, patterns }: Subscription): void {
+  /**
+   * How a session gets the events of a dropping subscription depends on whether another overlaps it. What waits for it
+   * must come before the other's events ([FLOW-7]).
+   */
+  #refreshOthers(subscription: Subscription): void {
+    const { subscriber, patterns } = subscription;
     for (const other of subscriber.subscriptions) {
-      if (isDropping(other.slow) && other.state.kind === 'live' && overlaps(other.patterns, patterns)) {
-        subscriber.feed.register(other);
-      }
+      if (other === subscription || !isDropping(other.slow) || !overlaps(other.patterns, patterns)) continue;
+      if (other.state.kind === 'held') this.#slow.release(other);
+      else if (other.state.kind === 'live') subscriber.feed.register(other);
     }
   }
 
@@ -292,6 +290,13 @@ export class Hub implements ReaderHost, SubscriberHost {
     this.#slow.forget(subscription);
     subscription.subscriber.feed.unregister(subscription);
     subscription.state = { kind: 'ended' };
+  }
+
+  /** It may be live now, and its session get at once what was gathered before: that goes first. */
+  #register(subscription: Subscription): void {
+    const { subscriber } = subscription;
+    subscriber.settleAll();
+    subscriber.feed.register(subscription);
   }
 
   #createFeed(entity: string, start: Cursor): EntityFeed {
@@ -315,13 +320,12 @@ export class Hub implements ReaderHost, SubscriberHost {
 
   #promote(subscription: Subscription): void {
     if (subscription.state.kind !== 'joining') return;
-    const { feed } = subscription.subscriber;
     const { read } = subscription.state;
     // Of one topic, whatever follows an event that was not read ahead was not read ahead either, also in a log that was
     // not born when the reader looked. Of several, one may be ahead and another not.
     if (read instanceof TopicSource) subscription.state = { kind: 'live', read };
     else this.#promoteIfReached(subscription, read);
     // The audience was made for a subscription that waits.
-    if (subscription.state.kind !== 'joining') feed.register(subscription);
+    if (subscription.state.kind !== 'joining') this.#register(subscription);
   }
 }

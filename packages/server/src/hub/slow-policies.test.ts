@@ -36,6 +36,22 @@ describe('a slow client', () => {
     },
   );
 
+  test('[FLOW-7] is given what waits for it before anything of another subscription that overlaps', async () => {
+    const hubWorld = world();
+    const session = await hubWorld.session();
+    await session.subscribe('a.b', { slow: 'drop-oldest' });
+    session.stall();
+    for (let n = 1; n <= 40; n++) await hubWorld.publish('a.b', n);
+    await session.subscribe('a.*');
+    expect(hubWorld.hub.queueDepth).toBe(0);
+    for (let n = 41; n <= 60; n++) await hubWorld.publish('a.b', n);
+    await session.read();
+    // Both read the log from there on, and offsets tell what is a repeat ([SUB-4]).
+    const got: number[] = [];
+    for (const n of session.takeData() as number[]) if (n > Math.max(35, ...got)) got.push(n);
+    expect(got).toEqual(upTo(60).slice(35));
+  });
+
   test('[FLOW-6] under `conflate` is given the newest event of each key', async () => {
     const hubWorld = world();
     const session = await hubWorld.session();

@@ -124,7 +124,7 @@ export class Subscriber implements Flushable, Gathering {
     }
     chain = chain.with(event);
     this.#batches.set(batcher, chain);
-    if (batcher.closes(event) || chain.length >= batcher.option.maxEvents) this.settle(batcher);
+    if (batcher.closes(chain)) this.settle(batcher);
   }
 
   /** Frames for this session alone, in order with everything else. */

@@ -1,6 +1,6 @@
 import type { CompiledFilter, Filter } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
-import type { BatchOption } from './batcher.ts';
+import type { Batcher, BatchOption } from './batcher.ts';
 import { EventSubject } from './event-subject.ts';
 import type { LogReader } from './log-reader.ts';
 import type { LogSource } from './log-source.ts';
@@ -42,6 +42,8 @@ export class Subscription {
   /** Nobody asked for it: it stands for a topic whose events the session gets anyway, since it became slow. */
   readonly implicit: boolean;
   state: SubscriptionState = { kind: 'ended' };
+  /** What gathers its live events, once there were any; the hub's to choose. */
+  batcher: Batcher | undefined = undefined;
 
   constructor(
     subscriber: Subscriber,
