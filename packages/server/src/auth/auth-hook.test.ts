@@ -168,6 +168,16 @@ describe('answers are kept', () => {
     expect(asked).toEqual(['a', 'a', 'b', 'c', 'd', 'b']);
   });
 
+  test('[AUTH-14] any number of made-up tokens does not make it forget who is known', async () => {
+    const authenticator = asking({ maxCached: 2 });
+    await authenticator.authenticate('ours');
+    answer = status(401);
+    for (let i = 0; i < 5; i++) await codeOf(authenticator.authenticate(`made-up-${i}`));
+    asked = [];
+    expect(await authenticator.authenticate('ours')).toMatchObject({ userId: 'ann' });
+    expect(asked).toEqual([]);
+  });
+
   test('[AUTH-14] those who ask at once share one question, also a failed one', async () => {
     const authenticator = asking();
     const identities = await Promise.all(

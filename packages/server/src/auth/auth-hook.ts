@@ -14,7 +14,7 @@ export interface AuthHookOptions {
   readonly cacheMs?: number | undefined;
   /** Sent with every question, so that the backend knows who asks. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Answers that are kept. */
+  /** Answers that are kept, and beside them as many refusals. */
   readonly maxCached?: number | undefined;
 }
 
@@ -52,7 +52,9 @@ export class AuthHook {
   readonly #parts: ProviderParts;
   readonly #timeoutMs: number;
   readonly #cacheMs: number;
-  readonly #cache: TokenCache<Outcome>;
+  readonly #known: TokenCache<Outcome>;
+  /** Apart, so that a flood of made-up tokens does not make it forget who is known. */
+  readonly #refused: TokenCache<Outcome>;
   readonly #asking = new Map<string, Promise<Outcome>>();
   readonly #turnstile = new Turnstile({ maxInside: MAX_ASKING, maxWaiting: MAX_WAITING });
   #failing = false;
@@ -62,13 +64,15 @@ export class AuthHook {
     this.#parts = parts;
     this.#timeoutMs = options.timeoutMs ?? 2_000;
     this.#cacheMs = options.cacheMs ?? 30_000;
-    this.#cache = new TokenCache(options.maxCached ?? 10_000);
+    this.#known = new TokenCache(options.maxCached ?? 10_000);
+    this.#refused = new TokenCache(options.maxCached ?? 10_000);
   }
 
   /** Rejects with a `MillraceError`: `unauthorized`, `token-expired`, `unavailable`. */
   async check(token: string, digest: string): Promise<Identity> {
-    const known = this.#cache.get(digest, this.#parts.clock.now());
-    const outcome = known ?? (await this.#askOnce(token, digest));
+    const now = this.#parts.clock.now();
+    const kept = this.#known.get(digest, now) ?? this.#refused.get(digest, now);
+    const outcome = kept ?? (await this.#askOnce(token, digest));
     if ('refusal' in outcome) throw outcome.refusal;
     return outcome.identity;
   }
@@ -97,10 +101,9 @@ export class AuthHook {
       throw cannotCheck(error);
     }
     const now = this.#parts.clock.now();
-    const refusedMs = Math.min(this.#cacheMs, MAX_REFUSED_MS);
-    const until =
-      'refusal' in outcome ? now + refusedMs : Math.min(now + this.#cacheMs, outcome.identity.expiresAt);
-    this.#cache.set(digest, outcome, until);
+    const until = now + this.#cacheMs;
+    if ('refusal' in outcome) this.#refused.set(digest, outcome, Math.min(until, now + MAX_REFUSED_MS));
+    else this.#known.set(digest, outcome, Math.min(until, outcome.identity.expiresAt));
     return outcome;
   }
 

@@ -240,6 +240,15 @@ describe('JWT', async () => {
     await expectRefusal(authenticator, early, 'unauthorized', '"nbf"');
   });
 
+  test('[AUTH-12] refuses a token of the future, which would outlive its longest lifetime and its user’s revocation', async () => {
+    const authenticator = accepting({ keys: [secret] });
+    const inTenYears = START / 1000 + 10 * 365 * 86_400;
+    const lasting = signClaims({ sub: 'alice', iat: inTenYears, exp: inTenYears + 60 });
+    await expectRefusal(authenticator, lasting, 'unauthorized', 'in the future');
+    const soon = signClaims({ sub: 'alice', exp, iat: START / 1000 + 6 });
+    await expectRefusal(authenticator, soon, 'unauthorized', 'in the future');
+  });
+
   test('[AUTH-4] a token ends when it says, verified before or not', async () => {
     const token = await sign(secret);
     const authenticator = accepting({ keys: [secret] });

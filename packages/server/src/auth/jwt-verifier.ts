@@ -26,7 +26,7 @@ export interface JwtOptions {
   readonly audience?: string | readonly string[] | undefined;
   /** Read as the entity before `entity`, `entityId` and `currentEntityId`. */
   readonly entityClaim?: string | undefined;
-  /** How far ahead of this server's clock the issuer's may be: for `nbf`. A token's end is its end. */
+  /** How far ahead of this server's clock the issuer's may be: for `nbf` and `iat`. A token's end is its end. */
   readonly clockToleranceMs?: number | undefined;
   /** From `iat`, or from now where a token has none, to `exp`; a token that lives longer is refused. */
   readonly maxTokenLifetimeMs: number;
@@ -84,6 +84,7 @@ export class JwtVerifier {
   readonly #checks: JWTVerifyOptions;
   readonly #entityClaim: string | undefined;
   readonly #maxTokenLifetimeMs: number;
+  readonly #clockToleranceMs: number;
   readonly #cache: TokenCache<Identity>;
   readonly #maxCachedMs: number;
 
@@ -98,6 +99,7 @@ export class JwtVerifier {
       ...(audience === undefined ? {} : { audience: [audience].flat() }),
     };
     this.#entityClaim = options.entityClaim;
+    this.#clockToleranceMs = clockToleranceMs;
     this.#maxTokenLifetimeMs = options.maxTokenLifetimeMs;
     this.#cache = new TokenCache(options.maxCachedTokens ?? 10_000);
     // A key that was taken out of a set must not live on in the cache; those of the configuration are there to stay.
@@ -127,6 +129,10 @@ export class JwtVerifier {
     const expiresAt = (claims.exp as number) * 1000;
     if (expiresAt <= now) throw expiredToken();
     const issuedAt = readTime(claims, 'iat');
+    // It would outlive its longest lifetime, and the revocation of its user.
+    if (issuedAt !== undefined && issuedAt > now + this.#clockToleranceMs) {
+      throw unauthorized('the token says that it was issued in the future');
+    }
     const lifetimeMs = expiresAt - (issuedAt ?? now);
     if (lifetimeMs > this.#maxTokenLifetimeMs) {
       throw unauthorized('the token lives longer than this server allows (auth.maxTokenLifetime)');

@@ -64,7 +64,7 @@ function connectionMetrics({ connections, counters }: FigureSources): Metric[] {
     ),
     counter(
       'millrace_connections_closed_total',
-      'Connections that ended, by close number.',
+      'Connections that ended, by close number; `other` are numbers of clients’ own.',
       () => [...counted.closedByCode].map(([code, count]) => [String(code), count] as const),
       'code',
     ),

@@ -1,4 +1,4 @@
-import { type CodeName, MillraceError } from '@millrace/protocol';
+import { CODE_TABLE, type CodeName, MillraceError, STANDARD_CLOSE } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
 import { addressKey } from './address.ts';
 import type { Session } from './session.ts';
@@ -19,6 +19,18 @@ export interface ConnectionInfo {
   readonly state: Session['state'];
 }
 
+/** Numbers that are counted by themselves: ours, and those that RFC 6455 gives a meaning. */
+const COUNTED_CLOSES: ReadonlySet<number | undefined> = new Set([
+  ...Object.values(CODE_TABLE).map(({ close }) => close),
+  ...Object.values(STANDARD_CLOSE),
+  // Without a number, and without a close frame.
+  1005,
+  1006,
+]);
+
+/** Stands for every other: clients may close with any of thousands. */
+const OTHER_CLOSE = 'other';
+
 /** How many connections there may be; a missing bound is none. */
 export interface ConnectionsOptions {
   /** Of the node. */
@@ -34,7 +46,12 @@ export interface ConnectionsOptions {
 /** The sessions of this node, and whether one more may come ([CONN-6]). */
 export class Connections {
   /** Sessions opened, turned away, and ended by code, and the most at once, since the start. */
-  readonly counters = { created: 0, refused: 0, peak: 0, closedByCode: new Map<number, number>() };
+  readonly counters = {
+    created: 0,
+    refused: 0,
+    peak: 0,
+    closedByCode: new Map<number | typeof OTHER_CLOSE, number>(),
+  };
   readonly #max: number;
   readonly #sessions: Map<string, Session> = new Map();
   readonly #perEntity: Tally;
@@ -105,7 +122,8 @@ export class Connections {
       if (this.#perUser.max !== undefined) this.#perUser.remove(userKey(identity.entityId, identity.userId));
     }
     const { closedByCode } = this.counters;
-    closedByCode.set(code, (closedByCode.get(code) ?? 0) + 1);
+    const counted = COUNTED_CLOSES.has(code) ? code : OTHER_CLOSE;
+    closedByCode.set(counted, (closedByCode.get(counted) ?? 0) + 1);
   }
 
   /** Goes through them; those that come meanwhile are seen, those that go are not. */

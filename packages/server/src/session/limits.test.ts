@@ -138,6 +138,32 @@ describe('the rate of messages', () => {
     for (let i = 0; i < 20; i++) expect((await publisher.get('/api/v1/topics')).status).toBe(200);
   });
 
+  test('[LIM-4] tokens of several roles, used in turn, give no more than the larger allowance', async () => {
+    await start({ messagesPerSecond: 10, messageBurst: 5, roles: { agent: { messageBurst: 8 } } });
+    const [member, agent] = [await api({ roles: ['member'] }), await api({ roles: ['agent'] })];
+    let taken = 0;
+    for (let i = 0; i < 40; i++) {
+      if ((await (i % 2 === 0 ? member : agent).get('/api/v1/topics')).status === 200) taken++;
+    }
+    expect(taken).toBeGreaterThanOrEqual(5);
+    expect(taken).toBeLessThanOrEqual(8);
+  });
+
+  test('[LIM-3] the same holds of a session that is given them in turn', async () => {
+    await start({ messagesPerSecond: 10, messageBurst: 5, roles: { agent: { messageBurst: 8 } } });
+    const client = await connect({ roles: ['member'] });
+    await client.next('welcome');
+    const tokens = [
+      await server.token(as({ roles: ['agent'] })),
+      await server.token(as({ roles: ['member'] })),
+    ];
+    for (let i = 0; i < 30; i++) client.send({ type: 'auth', id: i, token: tokens[i % 2] });
+    const answers = ({ type }: { type: string }) => type === 'welcome' || type === 'error';
+    await until(() => client.messages.filter(answers).length > 30, 'all answers');
+    expect(client.messages.filter(({ type }) => type === 'welcome').length).toBeLessThanOrEqual(1 + 8);
+    client.close();
+  });
+
   test('[LIM-4] each event of a batch counts: those after it wait until it is paid for', async () => {
     await start({ messagesPerSecond: 10, messageBurst: 5 });
     const member = await api({ roles: ['member'] });

@@ -36,6 +36,13 @@ export class MessageRate {
     return waitMs;
   }
 
+  /** The same client under other limits: what it has sent it has sent. */
+  under(limits: RateLimits, nowMs: number): MessageRate {
+    const changed = new MessageRate(limits, nowMs);
+    changed.charge(this.#second.missing(nowMs));
+    return changed;
+  }
+
   /** Counts messages that came together with one that was taken; those after them wait the longer. */
   charge(count: number): void {
     this.#second.spend(count);

@@ -1,7 +1,7 @@
 import type { Identity } from '../auth/identity.ts';
 import type { Clock } from '../clock.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { type MessageRate, tooFast } from './message-rate.ts';
+import { MessageRate, tooFast } from './message-rate.ts';
 import type { RoleRates } from './role-rates.ts';
 import type { Violations } from './violations.ts';
 
@@ -45,8 +45,10 @@ export class RequestRates {
     const key = `${entityId}\n${userId}`;
     const known = this.#users.get(key);
     if (known?.limits === limits) return known;
-    const fresh = rates.open(roles, clock.monotonic());
-    if (fresh !== undefined) this.#users.set(key, fresh);
-    return fresh;
+    const nowMs = clock.monotonic();
+    // A user may have tokens of several roles.
+    const rate = known?.under(limits, nowMs) ?? new MessageRate(limits, nowMs);
+    this.#users.set(key, rate);
+    return rate;
   }
 }

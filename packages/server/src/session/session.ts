@@ -322,7 +322,7 @@ export class Session implements Timed {
     const limits = rates.limitsOf(identity.roles);
     this.#unlimited = limits === undefined;
     // A fresh token is no fresh allowance.
-    if (this.#rate?.limits !== limits) this.#rate = undefined;
+    if (limits !== undefined && this.#rate?.limits !== limits) this.#rate = this.#rate?.under(limits, now);
     this.#state = state;
     this.#lifetimeEndMs = now + this.#host.times.lifetimeMs;
     // A short token is due before the wheel would look again.

@@ -29,6 +29,12 @@ export class TokenBucket {
     return this.#tokens >= 1 - ROUNDING ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs - ROUNDING);
   }
 
+  /** How many are missing from the burst, those on credit included. */
+  missing(nowMs: number): number {
+    this.waitMs(nowMs);
+    return this.#burst - this.#tokens;
+  }
+
   /** Takes tokens, if need be on credit: nothing more is given until they are paid for. */
   spend(count: number): void {
     this.#tokens -= count;

@@ -87,6 +87,23 @@ describe('figures', () => {
     client.close();
   });
 
+  test('[STAT-1] count together whatever numbers of their own clients close with', async () => {
+    for (const code of [4000, 4123, 4124, 3999]) {
+      const client = await server.connect('/ws', { sub: 'closing' });
+      client.socket.close(code);
+      await client.closed;
+    }
+    const codes = async () => {
+      const { body } = await api.get<{ metrics: { disconnects_by_code: Record<string, number> } }>(
+        '/api/v1/realtime/stats',
+      );
+      return body.metrics.disconnects_by_code;
+    };
+    await until(async () => (await codes()).other === 3, 'the last one');
+    expect(Object.keys(await codes())).not.toContain('4123');
+    expect(await codes()).toMatchObject({ 4000: 1 });
+  });
+
   test('[STAT-1] [AUTH-7] tell everybody else of their own entity alone', async () => {
     const stranger = await server.connect('/ws', { entity: 'another' });
     await stranger.next('welcome');

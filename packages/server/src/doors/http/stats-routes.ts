@@ -66,7 +66,9 @@ const Metrics = Type.Object(
       ),
     ),
     disconnects_by_code: Node(
-      Type.Record(Type.String(), Type.Integer(), { description: 'Ended connections by close number.' }),
+      Type.Record(Type.String(), Type.Integer(), {
+        description: 'Ended connections by close number; `other` are numbers of clients’ own.',
+      }),
     ),
     compression: Node(Compression),
   },
