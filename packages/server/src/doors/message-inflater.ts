@@ -24,6 +24,11 @@ export class MessageInflater {
     this.#fragments = undefined;
   }
 
+  /** Bytes of fragments whose message has not ended. */
+  get waitingBytes(): number {
+    return this.#fragments?.reduce((sum, { length }) => sum + length, 0) ?? 0;
+  }
+
   /**
    * Called by `ws` with the payload of each frame of a compressed message. It must not be answered within the call; and a turn
    * of the event loop between two messages keeps a client whose few bytes become many from holding up the others.

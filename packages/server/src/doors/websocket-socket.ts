@@ -22,6 +22,8 @@ interface FrameReader {
   readonly _bufferedBytes: number;
   /** The opcode of the message whose fragments are coming; 0 between messages. */
   readonly _fragmented: number;
+  /** Bytes of its fragments so far; none of those that are yet to be inflated. */
+  readonly _messageLength: number;
 }
 const LAST_READING_STATE = 4;
 
@@ -37,6 +39,11 @@ export class SessionWebSocket extends WebSocket {
     // Where `ws` looks for the extension; it has no public way to bring one's own.
     const { _extensions } = this as unknown as { _extensions: Record<string, MessageInflater> };
     _extensions['permessage-deflate'] = inflater;
+  }
+
+  /** Of a message that came in fragments, and is inflated when it ends. */
+  get deflatedBytes(): number {
+    return this.#inflater?.waitingBytes ?? 0;
   }
 
   /** Both sides' closing comes through here: after it, the only frame that may be written is `ws`'s own close frame. */
@@ -131,9 +138,10 @@ export class WebSocketSocket implements SessionSocket {
   get unfinishedBytes(): number | undefined {
     if (this.#held || this.#choked) return undefined;
     const { _receiver } = this.#ws as unknown as { readonly _receiver: FrameReader };
-    const { _state, _bufferedBytes, _fragmented } = _receiver;
+    const { _state, _bufferedBytes, _fragmented, _messageLength } = _receiver;
     if (_state > LAST_READING_STATE) return undefined;
-    return _state > 0 || _bufferedBytes > 0 || _fragmented > 0 ? this.#tcp.bytesRead : undefined;
+    if (_state === 0 && _bufferedBytes === 0 && _fragmented === 0) return undefined;
+    return _bufferedBytes + _messageLength + this.#ws.deflatedBytes;
   }
 
   /** A ping says by its pong that everything before it was read. */

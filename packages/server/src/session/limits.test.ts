@@ -157,10 +157,15 @@ describe('the rate of messages', () => {
       await server.token(as({ roles: ['agent'] })),
       await server.token(as({ roles: ['member'] })),
     ];
-    for (let i = 0; i < 30; i++) client.send({ type: 'auth', id: i, token: tokens[i % 2] });
-    const answers = ({ type }: { type: string }) => type === 'welcome' || type === 'error';
-    await until(() => client.messages.filter(answers).length > 30, 'all answers');
-    expect(client.messages.filter(({ type }) => type === 'welcome').length).toBeLessThanOrEqual(1 + 8);
+    let taken = 0;
+    for (let i = 0; i < 30; i++) {
+      const before = client.messages.length;
+      client.send({ type: 'auth', id: i, token: tokens[i % 2] });
+      await until(() => client.messages.length > before, 'the answer');
+      if (client.messages[before]?.type === 'welcome') taken++;
+    }
+    expect(taken).toBeGreaterThanOrEqual(5);
+    expect(taken).toBeLessThanOrEqual(8);
     client.close();
   });
 
@@ -476,6 +481,35 @@ describe('a message that stands still', () => {
     await slow.message('pong', ({ id }) => id === 'long');
     expect(closes(slow)).toEqual([]);
     slow.destroy();
+    fence.destroy();
+  });
+
+  test.each([
+    ['', {}, 0],
+    [' that is deflated', { 'sec-websocket-extensions': 'permessage-deflate' }, 0x40],
+  ])('[LIM-8] pings between fragments are no going on with a message%s', async (_, headers, rsv1) => {
+    await start({});
+    const token = await server.token(as({}));
+    const stalled = new RawWebSocket(`${server.origin}/ws?token=${token}`, { headers });
+    await stalled.until(({ frames }) => frames.length > 0, 'the welcome');
+    const fence = await raw();
+    const first = clientFrame(OPCODE.text, 'some bytes', { fin: false });
+    first[0]! |= rsv1;
+    stalled.tcp.write(first);
+    for (let i = 1; i <= 10 && closes(stalled).length === 0; i++) {
+      for (let ping = 0; ping < 10; ping++) stalled.tcp.write(clientFrame(OPCODE.ping, 'x'.repeat(125)));
+      const answered = ({ opcode }: { opcode: number }) => opcode === OPCODE.pong;
+      const over = (socket: RawWebSocket) => closes(socket).length > 0;
+      await stalled.until(
+        (socket) => over(socket) || socket.frames.filter(answered).length >= 10 * i,
+        'the pongs',
+      );
+      await write(fence, Buffer.alloc(0), String(i));
+      seconds(1);
+    }
+    await stalled.until((socket) => closes(socket).length > 0, 'the end');
+    expect(closes(stalled)).toEqual([4001]);
+    stalled.destroy();
     fence.destroy();
   });
 

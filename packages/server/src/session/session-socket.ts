@@ -9,8 +9,8 @@ export interface SessionSocket extends Sink {
   pauseReading(): void;
   resumeReading(): void;
   /**
-   * How many bytes have been read, while the peer has begun a message and not ended it; `undefined` at any other time,
-   * and while nothing is read.
+   * How much there is of a message that the peer has begun and not ended; `undefined` at any other time, and while
+   * nothing is read. Control frames in between do not count.
    */
   readonly unfinishedBytes: number | undefined;
   /** Closes with a number of the code table, after what was written. Idempotent. */

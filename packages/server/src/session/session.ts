@@ -111,11 +111,6 @@ export class Session implements Timed {
     return this.#state.kind === 'closed' ? undefined : this.#options.socket.unfinishedBytes;
   }
 
-  /** Whether the client was heard after a time, monotonic ms. */
-  heardSince(ms: number): boolean {
-    return this.#heardMs > ms;
-  }
-
   /** When the client was last heard, in ms since the Unix epoch. */
   get lastActivity(): number {
     const { clock } = this.#host;

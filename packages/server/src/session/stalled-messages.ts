@@ -63,8 +63,8 @@ export class StalledMessages implements Timed {
 
   #check(session: Session, suspect: Suspect, now: number): void {
     const bytes = session.unfinishedBytes;
-    if (bytes === undefined || session.heardSince(suspect.sinceMs)) {
-      // Should another message stand still, it is found in its turn.
+    if (bytes === undefined || bytes < suspect.bytes) {
+      // It has ended. Should another stand still, it is found in its turn.
       this.#suspects.delete(session);
     } else if (bytes - suspect.bytes >= MIN_PROGRESS_BYTES) {
       suspect.sinceMs = now;
