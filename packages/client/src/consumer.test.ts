@@ -196,6 +196,28 @@ test('[ACK-1] a topic that is deleted and written anew is consumed from its begi
   expect(handed).toEqual(['old', 'new']);
 });
 
+test('[ACK-1] a topic that was sealed, deleted and written anew does not end its consumer where the old one ended', async () => {
+  const { platform, server, client } = startClient();
+  const consumer = client.consume('jobs', { consumer: 'mailer' });
+  const handed: unknown[] = [];
+  consumer.on('message', ({ data, ack }) => {
+    handed.push(data);
+    // The old one was not handled to its end.
+    if (data !== 'old') ack();
+  });
+  await platform.flush();
+  server.append('jobs', 'old');
+  server.append('jobs', 'old', { seal: true });
+  await platform.flush();
+  server.recreate('jobs');
+  for (const n of [1, 2, 3]) {
+    server.append('jobs', n);
+    await platform.flush();
+  }
+  expect(handed).toEqual(['old', 'old', 1, 2, 3]);
+  expect(consumer.closed).toBe(false);
+});
+
 test('[ACK-1] a sealed topic ends its consumer when the last message is acknowledged', async () => {
   const { platform, server, client } = startClient();
   server.append('jobs', 1);

@@ -132,7 +132,10 @@ export class TopicConsumer<Catalog extends object> implements Consumer<Catalog>,
 
   event(event: MillraceEvent): void {
     // The topic was deleted and written anew: what was handled of the old one says nothing.
-    if (!this.#knows(event)) this.#messages = new HandledMessages(event.epoch);
+    if (!this.#knows(event)) {
+      this.#messages = new HandledMessages(event.epoch);
+      this.#lastOffset = Infinity;
+    }
     if (event.sealed === true) this.#lastOffset = event.offset;
     if (this.#messages.receive(event.offset)) this.#subscription.event(event);
     else this.#acknowledgeSoon();
