@@ -150,6 +150,7 @@ export class SimulatedServer {
       hub,
       clock: time,
       rules: DELIVERY_RULES,
+      maxConsumers: 100,
       nodeId: 'node',
       onError: this.#onError,
     });

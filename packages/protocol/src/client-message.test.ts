@@ -65,6 +65,11 @@ describe('checkClientMessage', () => {
       'none of the shapes',
     ],
     [{ type: 'subscribe', topic: 'a', since: { last: 0 } }, '/since', 'none of the shapes'],
+    [
+      { type: 'subscribe', topics: new Array(1001).fill('a') },
+      '/topics',
+      'must not have more than 1000 items',
+    ],
     [{ type: 'subscribe', topic: 'a', filter: [] }, '/filter', 'must be object'],
     [{ type: 'subscribe', topic: 'a', slow: 'no' }, '/slow', 'catchup, drop-oldest, conflate, disconnect'],
     [{ ...publish, event: '' }, '/event', 'must not have fewer than 1 characters'],

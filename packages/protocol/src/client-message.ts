@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { MillraceError } from './codes.ts';
 import { PRIORITIES } from './event.ts';
-import { MAX_NAME_LENGTH } from './limits.ts';
+import { MAX_NAME_LENGTH, MAX_TOPICS_LISTED } from './limits.ts';
 
 /*
  * Messages from client to server. Unknown fields are ignored ([MSG-3]), so no schema forbids them.
@@ -53,7 +53,7 @@ export const SubscribeMessageSchema = Type.Object({
   type: Type.Literal('subscribe'),
   id: Type.Optional(Id),
   topic: Type.Optional(TopicName),
-  topics: Type.Optional(Type.Array(TopicName, { minItems: 1 })),
+  topics: Type.Optional(Type.Array(TopicName, { minItems: 1, maxItems: MAX_TOPICS_LISTED })),
   since: Type.Optional(SinceSchema),
   filter: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   consumer: Type.Optional(name('Whose progress through the topic is kept.')),

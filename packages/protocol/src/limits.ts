@@ -34,3 +34,6 @@ export const HEARTBEAT_MS = 30_000;
 
 /** How long a publisher may repeat a publication and still have it stored once. */
 export const IDEMPOTENCY_WINDOW_MS = 600_000;
+
+/** Topics and patterns in the list of one `subscribe`: each is worked on and answered by itself. */
+export const MAX_TOPICS_LISTED = 1000;

@@ -285,6 +285,10 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
       'How long a message stays in an inbox; then, unless acknowledged, it becomes a dead letter.',
       '60m',
     ),
+    maxConsumers: count(
+      'Consumers that one user may have of one topic; each is kept as long as the topic.',
+      100,
+    ),
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

@@ -105,6 +105,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     hub,
     clock,
     rules: deliveryRules(config),
+    maxConsumers: config.inbox.maxConsumers,
     nodeId: randomBase36(8),
     onError,
   });

@@ -18,6 +18,10 @@ export class ConsumerTable {
     return this.#entities.get(entity)?.get(topic)?.get(name);
   }
 
+  names(entity: string, topic: string): readonly string[] {
+    return [...(this.#entities.get(entity)?.get(topic)?.keys() ?? [])];
+  }
+
   /** Stores `next` if the version stored now is `expectedVersion`; says whether it did, and what is stored now. */
   compareAndSet(
     entity: string,

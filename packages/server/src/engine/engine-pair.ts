@@ -246,6 +246,10 @@ class EnginePair implements Engine {
     return this.#live.leaseHolders(entity, name);
   }
 
+  consumers(entity: string, topic: string): Promise<readonly string[]> {
+    return this.#engineOf(topic).consumers(entity, topic);
+  }
+
   consumer(entity: string, topic: string, name: string): Promise<ConsumerState | undefined> {
     return this.#engineOf(topic).consumer(entity, topic, name);
   }

@@ -111,6 +111,9 @@ export interface Engine {
   /** Who holds `name` now, by token. */
   leaseHolders(entity: string, name: string): Promise<readonly Lease[]>;
 
+  /** Names of a topic's consumers that were ever stored. */
+  consumers(entity: string, topic: string): Promise<readonly string[]>;
+
   /** How far a consumer of a topic has come; `undefined` before its first {@link setConsumer}. */
   consumer(entity: string, topic: string, name: string): Promise<ConsumerState | undefined>;
 

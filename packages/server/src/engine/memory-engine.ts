@@ -247,6 +247,11 @@ class MemoryEngine implements Engine {
     return this.#leases.holders(entity, name);
   }
 
+  async consumers(entity: string, topic: string): Promise<readonly string[]> {
+    this.#assertOpen();
+    return this.#consumers.names(entity, topic);
+  }
+
   async consumer(entity: string, topic: string, name: string): Promise<ConsumerState | undefined> {
     this.#assertOpen();
     return this.#consumers.get(entity, topic, name);

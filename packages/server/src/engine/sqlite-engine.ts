@@ -261,6 +261,11 @@ class SqliteEngine implements Engine {
     return this.#leases.holders(entity, name);
   }
 
+  async consumers(entity: string, topic: string): Promise<readonly string[]> {
+    this.#assertOpen();
+    return this.#consumers.names(entity, topic);
+  }
+
   async consumer(entity: string, topic: string, name: string): Promise<ConsumerState | undefined> {
     this.#assertOpen();
     return this.#consumers.get(entity, topic, name);

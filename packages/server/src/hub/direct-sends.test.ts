@@ -34,6 +34,16 @@ describe('[SEND-6] a direct send', () => {
     expect(data.filter((n) => n < 0)).toEqual(Array.from({ length: 30 }, (_, i) => -i - 1));
   });
 
+  test('is no subscription that could be given up, also while it waits in the log', async () => {
+    const world = new HubWorld({ maxBytesInFlight: 300 });
+    const session = await world.session({ direct: ['user.alice'] });
+    session.stall();
+    for (let n = 1; n <= 10; n++) await world.publish('user.alice', n);
+    expect(world.hub.unsubscribe(session.subscriber, 'user.alice')).toBe(false);
+    await session.read();
+    expect(session.takeData()).toEqual(Array.from({ length: 10 }, (_, i) => i + 1));
+  });
+
   test('no longer reaches a session that has gone', async () => {
     const world = new HubWorld();
     const session = await world.session({ direct: ['user.alice'] });

@@ -133,7 +133,8 @@ export class Hub implements ReaderHost, SubscriberHost {
     const subscription = this.#createSubscription(subscriber, selection, options);
     // Before the subscription of that name is let go, which a bad request must not end.
     if (selection.kind === 'patterns') sinceFrom(start);
-    this.unsubscribe(subscriber, subscription.name);
+    const before = subscriber.find(subscription.name);
+    if (before !== undefined) this.#remove(before);
     this.#add(subscription);
     try {
       await this.#openings.open(subscription, start, onOpened);
@@ -143,10 +144,10 @@ export class Hub implements ReaderHost, SubscriberHost {
     }
   }
 
-  /** False when there is no such subscription. Nothing of it is given to the subscriber afterwards. */
+  /** False when nobody asked for such a subscription. Nothing of it is given to the subscriber afterwards. */
   unsubscribe(subscriber: Subscriber, name: string): boolean {
     const subscription = subscriber.find(name);
-    if (subscription === undefined) return false;
+    if (subscription === undefined || subscription.implicit) return false;
     this.#remove(subscription);
     return true;
   }

@@ -35,6 +35,11 @@ export function consumerKey(
   };
 }
 
+/** What the names of a user's consumers, as the engine knows them, begin with. */
+export function consumerPrefix({ name }: ConsumerKey): string {
+  return name.slice(0, name.indexOf(':') + 1);
+}
+
 /** The consumer of an inbox. */
 export function inboxKey(entity: string, inbox: string): ConsumerKey {
   return { entity, topic: inbox, name: `${inbox.slice(INBOX_PREFIX.length)}:${INBOX_CONSUMER}` };

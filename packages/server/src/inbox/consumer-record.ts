@@ -26,6 +26,11 @@ export class ConsumerRecord {
     return this.#stored ?? NOT_BEGUN;
   }
 
+  /** Whether anything of it was ever stored. */
+  get isStored(): boolean {
+    return this.#stored !== undefined;
+  }
+
   /** Looks again. */
   load(): Promise<Progress> {
     return this.exclusively(() => this.#load());

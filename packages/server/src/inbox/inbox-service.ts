@@ -5,7 +5,7 @@ import type { Hub } from '../hub/hub.ts';
 import type { Opened, Start } from '../hub/opening.ts';
 import type { SlowPolicy } from '../hub/slow-queue.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
-import { type ConsumerKey, consumerKey, findConsumerProblem } from './consumer-key.ts';
+import { type ConsumerKey, consumerKey, consumerPrefix, findConsumerProblem } from './consumer-key.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
 import { InboxSweeper } from './inbox-sweeper.ts';
 import { type Attachment, Keeper } from './keeper.ts';
@@ -18,6 +18,8 @@ export interface InboxServiceOptions {
   readonly hub: Hub;
   readonly clock: Clock;
   readonly rules: DeliveryRules;
+  /** Consumers that one user may have of one topic: each is kept as long as the topic. */
+  readonly maxConsumers: number;
   /** Tells this node from others. */
   readonly nodeId: string;
   readonly onError: (error: unknown, doing: string) => void;
@@ -84,8 +86,8 @@ export class InboxService {
 
   /**
    * Subscribes a session to a topic as a consumer: everything that is alive and not acknowledged follows, then live events.
-   * Takes the place of its subscription of that name. Rejects as `Hub.subscribe` does, and with `bad-topic` for a topic
-   * that can have no consumers.
+   * Takes the place of its subscription of that name. Rejects as `Hub.subscribe` does, with `bad-topic` for a topic
+   * that can have no consumers, and with `too-many-subscriptions` when the user has as many of it as it may have.
    */
   async subscribe(
     subscriber: Subscriber,
@@ -99,6 +101,7 @@ export class InboxService {
     const keeper = this.#hold(key);
     try {
       await keeper.begin();
+      await this.#assertRoom(keeper);
       const resumed = request.resume && (await resumeOffset(engine, key, request.resume));
       if (subscriber.closed) return this.#release(keeper);
       const attachment = this.#attach(subscriber, keeper, request);
@@ -178,6 +181,18 @@ export class InboxService {
   async close(): Promise<void> {
     for (const keeper of this.#keepers.values()) this.#close(keeper);
     await Promise.all([...this.#closing.values(), this.#sweeper.close()]);
+  }
+
+  async #assertRoom({ key, isStored }: Keeper): Promise<void> {
+    if (isStored) return;
+    const { engine, maxConsumers } = this.#options;
+    const prefix = consumerPrefix(key);
+    const names = await engine.consumers(key.entity, key.topic);
+    if (names.filter((name) => name.startsWith(prefix)).length < maxConsumers) return;
+    throw new MillraceError(
+      'too-many-subscriptions',
+      `a user may have ${maxConsumers} consumers of a topic; read "${key.topic}" as one that there is`,
+    );
   }
 
   /** Counts the session in, in the place of what it read of the topic before. */

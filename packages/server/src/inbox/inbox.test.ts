@@ -188,6 +188,29 @@ describe('a consumer', () => {
     for (const client of [mine, others, another, phone, tablet]) client.close();
   });
 
+  test('[ACK-3] is one of a bounded number that its user may have of a topic', async () => {
+    const small = await TestServer.start({ clock, inbox: { maxConsumers: 2 } });
+    const read = async (sub: string, consumer: string): Promise<unknown> => {
+      const client = await small.connect('/ws', { sub, roles: ['member'], clock, ttlMs: DAY });
+      client.send({ type: 'subscribe', id: 1, topic: 'jobs', consumer });
+      await client.next('welcome');
+      const answer = await client.next();
+      if (answer.type === 'subscribed') {
+        await client.next('event');
+        client.send({ type: 'ack', id: 2, topic: 'jobs', consumer, offset: 1 });
+        await client.next('ok');
+      }
+      client.close();
+      return 'code' in answer ? answer.code : answer.type;
+    };
+    await small.server.publish('jobs', 'job', 1);
+    expect(await read('ann', 'a')).toBe('subscribed');
+    expect(await read('ann', 'b')).toBe('subscribed');
+    expect(await read('ann', 'c')).toBe('too-many-subscriptions');
+    expect(await read('bob', 'c')).toBe('subscribed');
+    await small.close();
+  });
+
   test('[ACK-4] acknowledges what its session was sent, and nothing beyond; a repeat is answered alike', async () => {
     await send('one', 'two');
     const client = await connect();

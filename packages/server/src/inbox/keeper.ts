@@ -75,6 +75,11 @@ export class Keeper {
     this.#opened.catch(() => {});
   }
 
+  /** Whether anything of the consumer was ever stored. */
+  get isStored(): boolean {
+    return this.#record.isStored;
+  }
+
   get acked(): number {
     return this.#record.progress.acked;
   }

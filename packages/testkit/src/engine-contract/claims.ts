@@ -141,10 +141,14 @@ export function describeClaims(suite: ContractSuite): void {
       const { engine } = suite.harness();
       await store(engine, 't.a');
       await engine.setConsumer(ENTITY, 't.a', 'c', 0, STATE);
+      expect(await engine.consumers(ENTITY, 't.a')).toEqual(['c']);
+      expect(await engine.consumers(ENTITY, 't.b')).toEqual([]);
+      expect(await engine.consumers('other', 't.a')).toEqual([]);
       expect(await engine.consumer(ENTITY, 't.b', 'c')).toBeUndefined();
       expect(await engine.consumer('other', 't.a', 'c')).toBeUndefined();
       await engine.delete(ENTITY, 't.a');
       expect(await engine.consumer(ENTITY, 't.a', 'c')).toBeUndefined();
+      expect(await engine.consumers(ENTITY, 't.a')).toEqual([]);
     });
 
     test('keeps every run it is given, and no hold on the caller’s list', async () => {
