@@ -27,13 +27,24 @@ export const FAULTS: readonly Fault[] = [
     changes: [{ from: 'this.state.reader.offer(event);\n        return false;', to: 'return true;' }],
   },
   {
+    name: 'ack not persisted',
+    story: 'how far a consumer has come is remembered, and not stored',
+    file: 'packages/server/src/inbox/consumer-record.ts',
+    changes: [
+      {
+        from: 'await this.#engine.setConsumer(entity, topic, name, version, next)',
+        to: '{ stored: true, state: { ...next, version: version + 1 } }',
+      },
+    ],
+  },
+  {
     name: 'filter applied only live',
     story: 'what is read from the log is not filtered',
     file: 'packages/server/src/hub/log-reader.ts',
     changes: [
       {
-        from: 'before.advance(event);\n      if (this.subscription.passes(event)) frames.push(',
-        to: 'before.advance(event);\n      frames.push(',
+        from: 'const passes = this.subscription.passes(event);',
+        to: 'const passes = true;',
       },
     ],
   },

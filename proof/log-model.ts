@@ -137,6 +137,16 @@ export class LogModel {
     return this.#life(topic)?.events.length ?? 0;
   }
 
+  /** All events of this life of a topic, whatever retention took. */
+  life(topic: string): readonly ModelEvent[] {
+    return this.#life(topic)?.events ?? [];
+  }
+
+  /** Offset of the newest event, of this life of the topic, that retention took; 0 when it took none. */
+  trimmedUpTo(topic: string): number {
+    return this.#life(topic)?.events.findLast(({ trimmed }) => trimmed)?.offset ?? 0;
+  }
+
   /** What follows a place, for a topic or pattern. */
   since(name: string, place: string): Recovery {
     const position = parsePosition(place);

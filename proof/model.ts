@@ -2,6 +2,7 @@ import { formatPosition, matchesPattern, type ServerMessage } from '@millrace/pr
 import fc from 'fast-check';
 import type { EngineSlot, Retention } from '../packages/server/src/engine/engine.ts';
 import { LogModel, type ModelEvent, type Recovery, type Saying, SLOTS } from './log-model.ts';
+import { ConsumerModel, ModelDevice } from './model-device.ts';
 import type { SequenceProof } from './sequence-proof.ts';
 import { ENTITY, SimulatedServer } from './simulated-server.ts';
 import { judgeSlow, type Slow } from './slow-verdict.ts';
@@ -31,7 +32,7 @@ interface ModelFilter {
 const ALL: ModelFilter = { filter: undefined, passes: () => true };
 const SPOKEN: ModelFilter = {
   filter: { types: ['said', 'asked'] },
-  passes: ({ event }) => event !== 'done',
+  passes: ({ event }) => event === 'said' || event === 'asked',
 };
 const SOME: ModelFilter = {
   filter: { 'data.rest': { gt: 0 }, key: { ne: 'k1' } },
@@ -85,12 +86,30 @@ interface Follower {
   readonly places: Map<string, string[]>;
 }
 
+const CONSUMED = ['d.a', 'l.a'];
+/** Two devices of one consumer, and one of another. */
+const DEVICES = [0, 0, 1];
+/** As long as something that nobody acknowledges is sent again and again, and longer. */
+const BURIAL_MS = 16_000;
+/** Deliveries are farther apart. */
+const LOOK_EVERY_MS = 500;
+
+interface BuriedLetter {
+  readonly consumer: ConsumerModel;
+  readonly letter: Parameters<ConsumerModel['buried']>[0];
+}
+
 class Run {
   readonly problems: string[] = [];
   readonly #time = new VirtualTime();
   readonly #server: SimulatedServer;
   readonly #model: LogModel;
   readonly #clients: Follower[];
+  readonly #consumers = CONSUMED.map((topic) => new ConsumerModel(topic, 'phone'));
+  readonly #devices: ModelDevice[];
+  readonly #ids = new Map<string, ModelEvent>();
+  /** Dead letters that were looked at. */
+  readonly #letters = new Map<ConsumerModel, number>();
   readonly #createdMs: Record<EngineSlot, number> = { live: 0, durable: 0 };
 
   constructor(setup: Setup) {
@@ -103,6 +122,9 @@ class Run {
       followed: new Map(),
       places: new Map(),
     }));
+    this.#devices = DEVICES.map(
+      (which) => new ModelDevice(pick(this.#consumers, which), new WireClient(this.#server)),
+    );
   }
 
   get problem(): boolean {
@@ -111,20 +133,73 @@ class Run {
 
   /** Lets everything happen, and looks at what everybody was told. */
   async settle(durationMs = STEP_MS): Promise<void> {
-    await this.#time.pass(durationMs);
+    for (let left = durationMs; left > 0; left -= LOOK_EVERY_MS) {
+      await this.#time.pass(Math.min(left, LOOK_EVERY_MS));
+      await this.#lookAtAll();
+    }
+  }
+
+  async end(): Promise<string[]> {
+    for (const client of this.#clients) if (!client.wire.reads) await this.read(client);
+    if (!this.problem) await this.#bury();
+    this.problems.push(
+      ...this.#server.errors.filter(isFailure).map((error) => `the server reported: ${error}`),
+    );
+    await this.#server.close();
+    return this.problems;
+  }
+
+  /** Whatever a device is there for is acknowledged or given up in the end. */
+  async #bury(): Promise<void> {
+    const readers = this.#devices.filter(({ subscribed }) => subscribed);
+    const alive = (): ModelEvent[] => readers.flatMap(({ consumer }) => consumer.alive(this.#model));
+    if (alive().length === 0) return;
+    await this.settle(BURIAL_MS);
+    const [left] = alive();
+    if (left !== undefined) this.problems.push(`${left.topic} ${formatPosition(left)} is never given up`);
+  }
+
+  async #lookAtAll(): Promise<void> {
+    const letters: BuriedLetter[] = [];
+    for (let fresh = this.#newLetters(); fresh.length > 0; fresh = this.#newLetters()) {
+      letters.push(...fresh);
+      // They were stored a moment ago, and may be on their way still.
+      await this.#time.pass(STEP_MS);
+    }
     const nowMs = this.#time.monotonic();
     for (const slot of SLOTS) {
       const sweptMs = nowMs - ((nowMs - this.#createdMs[slot]) % SWEEP_MS);
       this.#model.expire(slot, sweptMs);
     }
     for (const client of this.#clients) if (client.wire.reads) this.#look(client);
+    for (const device of this.#devices) {
+      device.consumer.follow(this.#model);
+      device.look(nowMs);
+      this.problems.push(...device.problems.splice(0));
+    }
+    for (const { consumer, letter } of letters) this.problems.push(...consumer.buried(letter));
   }
 
-  async end(): Promise<string[]> {
-    for (const client of this.#clients) if (!client.wire.reads) await this.read(client);
-    this.problems.push(...this.#server.errors.map((error) => `the server reported: ${String(error)}`));
-    await this.#server.close();
-    return this.problems;
+  /** What the server wrote by itself: events like any other. */
+  #newLetters(): BuriedLetter[] {
+    const { history } = this.#server;
+    const found = this.#consumers.flatMap((consumer) => {
+      const all = history.of(`dead-letter.${consumer.topic}`);
+      const fresh = all.slice(this.#letters.get(consumer) ?? 0);
+      this.#letters.set(consumer, all.length);
+      return fresh.map((event) => ({ consumer, event }));
+    });
+    found.sort((one, other) => one.event.atMs - other.event.atMs || one.event.seq - other.event.seq);
+    return found.map(({ consumer, event }) => {
+      const { topic, key, atMs } = event;
+      const stored = this.#model.publish(topic, { event: event.event, key, rest: 0 }, atMs);
+      for (const client of this.#clients) this.#owe(client, stored);
+      const { message_id, reason, offset } = JSON.parse(event.data) as Record<string, string> & {
+        offset: number;
+      };
+      const dead = this.#ids.get(message_id ?? '');
+      return { consumer, letter: { epoch: dead?.epoch ?? '', offset, reason: reason ?? '' } };
+    });
   }
 
   client(which: number): Follower {
@@ -143,8 +218,12 @@ class Run {
       const [outcome] = await this.#server.publisher.publishInternally(ENTITY, [said]);
       if (outcome === undefined || outcome instanceof Error)
         this.problems.push(`publishing failed: ${outcome}`);
-      else this.#expect(formatPosition(outcome), formatPosition(event), `the place of an event of ${topic}`);
+      else {
+        this.#expect(formatPosition(outcome), formatPosition(event), `the place of an event of ${topic}`);
+        this.#ids.set(outcome.id, event);
+      }
       for (const client of this.#clients) this.#owe(client, event);
+      for (const device of this.#devices) device.owe(event);
     }
   }
 
@@ -192,6 +271,7 @@ class Run {
   async delete(which: number): Promise<void> {
     const topic = pick(TOPICS, which);
     this.#model.delete(topic);
+    for (const device of this.#devices) if (device.consumer.topic === topic) device.forget();
     await this.#server.hub.deleteTopic(ENTITY, topic);
   }
 
@@ -211,6 +291,27 @@ class Run {
     }
     this.#server.start();
     for (const client of this.#clients) this.cut(client);
+    for (const device of this.#devices) device.reconnect(new WireClient(this.#server));
+  }
+
+  consume(which: number): void {
+    pick(this.#devices, which).subscribe(this.#model);
+  }
+
+  leave(which: number): void {
+    pick(this.#devices, which).unsubscribe();
+  }
+
+  acknowledge(which: number, amount: number): void {
+    const device = pick(this.#devices, which);
+    if (this.#model.offset(device.consumer.topic) > 0)
+      device.acknowledge(this.#model, amount % 4, amount === 0);
+  }
+
+  cutDevice(which: number): void {
+    const device = pick(this.#devices, which);
+    device.wire.cut();
+    device.reconnect(new WireClient(this.#server));
   }
 
   readonly #asked: {
@@ -393,6 +494,11 @@ class Run {
   }
 }
 
+/** That the topic of a consumer was deleted under its hands is reported, and no failure. */
+function isFailure(error: unknown): boolean {
+  return !(error instanceof Error && 'code' in error && error.code === 'epoch');
+}
+
 function pick<Item>(items: readonly Item[], which: number): Item {
   // Of what is never empty.
   return items[which % items.length] as Item;
@@ -409,7 +515,11 @@ const STEPS = {
   delete: (run: Run, which: number) => run.delete(which),
   trim: (run: Run, which: number, amount: number) => run.trim(which, amount),
   restart: (run: Run, which: number) => run.restart(which),
-  pass: (run: Run, _: number, amount: number) => run.settle(amount * 500),
+  consume: (run: Run, which: number) => run.consume(which),
+  leave: (run: Run, which: number) => run.leave(which),
+  acknowledge: (run: Run, which: number, amount: number) => run.acknowledge(which, amount),
+  cutDevice: (run: Run, which: number) => run.cutDevice(which),
+  pass: (run: Run, _: number, amount: number) => run.settle((1 + (amount % 9)) * 500),
 } as const;
 
 type Step = readonly [kind: keyof typeof STEPS, which: number, amount: number];
@@ -424,7 +534,11 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   delete: 1,
   trim: 1,
   restart: 1,
-  pass: 2,
+  consume: 3,
+  leave: 1,
+  acknowledge: 3,
+  cutDevice: 1,
+  pass: 3,
 };
 
 const steps = fc.array(

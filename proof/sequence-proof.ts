@@ -3,7 +3,7 @@ import fc from 'fast-check';
 /** Something that must hold for whatever sequence: what is tried, and what is wrong afterwards. */
 export interface SequenceProof<Sequence = unknown> {
   readonly name: string;
-  /** How many of a hundred sequences of a release run are its. */
+  /** How many of a hundred sequences are its. */
   readonly share: number;
   readonly sequences: fc.Arbitrary<Sequence>;
   /** Runs one, and says what was wrong. The same sequence always says the same. */
