@@ -159,7 +159,8 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
       Type.Object(
         {
           url: Type.String({
-            pattern: '^https?://',
+            // Without a name and password, which no request can be made with, and errors would show: `headers` have them.
+            pattern: '^https?://[^/?#@]+([/?#]|$)',
             description:
               'Gets `POST {"token": …}`; answers 200 with claims `{sub, entity?, roles?, topics?, exp?}`, or 401 or 403.',
           }),

@@ -247,6 +247,10 @@ describe('problems', () => {
     });
     const env = { MILLRACE_AUTH_API_KEYS: 'not-json-secret' };
     const problems = (await problemsOf(load({ env }))).join('\n');
+    write('millrace.config.json', { auth: { hook: { url: 'https://us:our-password@backend/check' } } });
+    const ofHook = (await problemsOf(load())).join('\n');
+    expect(ofHook).toContain('auth.hook');
+    expect(ofHook).not.toContain('our-password');
     expect(problems).toContain('auth.secret must not have fewer than 32 characters');
     expect(problems).not.toMatch(/short-secret|short-key|not-json-secret/);
   });

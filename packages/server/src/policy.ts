@@ -17,7 +17,7 @@ export interface NamespacePolicy {
 }
 
 /** The priority of some events by name, whatever their namespace says, unless their publisher names one. */
-export const DEFAULT_PRIORITIES: Readonly<Record<string, Priority>> = {
+const DEFAULT_PRIORITIES: Readonly<Record<string, Priority>> = {
   'task.failed': 'high',
   'workflow.failed': 'high',
   'tool.output': 'low',
@@ -41,7 +41,7 @@ const LIVE_POLICY: NamespacePolicy = {
   retention: { maxEvents: 1000, maxAgeMs: HOUR_MS },
 };
 
-export const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
+const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   host: LIVE_POLICY,
   metrics: LIVE_POLICY,
   agents: LIVE_POLICY,

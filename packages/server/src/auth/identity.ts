@@ -76,7 +76,7 @@ function readId(claims: Claims, names: readonly string[]): string | undefined {
 }
 
 /** Roles this server knows; others are for someone else. */
-export function readRoles(claim: unknown): readonly Role[] {
+function readRoles(claim: unknown): readonly Role[] {
   const names: readonly unknown[] = Array.isArray(claim) ? claim : [claim];
   const roles = names.filter((name) => typeof name === 'string').filter(isRole);
   return roles.length === 0 ? ['observer'] : [...new Set(roles)];

@@ -92,7 +92,7 @@ function importSecret({ secret }: SecretKey): KeyObject {
 }
 
 /** Throws an `Error` for a key that is malformed, too weak or of another kind than its `alg`. */
-export function importVerificationKey(key: JwtKey): KeyObject {
+function importVerificationKey(key: JwtKey): KeyObject {
   return key.alg === 'HS256'
     ? importSecret(key)
     : parsePem(key.alg, () => createPublicKey({ key: key.publicKey, format: 'pem' }));

@@ -23,7 +23,7 @@ interface RoleGrant {
   readonly administer: boolean;
 }
 
-export const ROLE_GRANTS: Readonly<Record<Role, RoleGrant>> = {
+const ROLE_GRANTS: Readonly<Record<Role, RoleGrant>> = {
   observer: { subscribe: ['*'], publish: 'never', broadcast: false, administer: false },
   member: {
     subscribe: ['*'],

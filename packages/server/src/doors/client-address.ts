@@ -12,8 +12,14 @@ export function clientAddress(request: IncomingMessage, trustedProxies: number):
   const forwarded = headerText(request.headers['x-forwarded-for'])
     .split(',')
     .map((entry) => entry.trim());
-  const seen = forwarded.at(-trustedProxies) ?? forwarded[0] ?? '';
+  const seen = withoutPort(forwarded.at(-trustedProxies) ?? forwarded[0] ?? '');
   return isIP(seen) === 0 ? own : seen;
+}
+
+/** Some proxies write `203.0.113.9:50123`, or `[2001:db8::1]:50123`. */
+function withoutPort(entry: string): string {
+  const [, v6, v4] = /^(?:\[([^\]]*)\]|(\d+\.\d+\.\d+\.\d+))(?::\d{1,5})?$/.exec(entry) ?? [];
+  return v6 ?? v4 ?? entry;
 }
 
 function headerText(value: string | string[] | undefined): string {

@@ -131,7 +131,7 @@ export const bareDialect: FormatDialect = new FormatDialect({
 });
 
 /** How long a browser's `EventSource` waits before it comes back, in ms. */
-export const SSE_RETRY_MS = 1000;
+const SSE_RETRY_MS = 1000;
 
 /** An event's name in one line: it may hold no line break, but other characters that a field may. */
 function sseEvent(event: StoredEvent, at: CursorSource, data: string): string {

@@ -1,5 +1,5 @@
 /** Stands for all names beyond the bound. */
-export const OTHER_NAMES = 'other';
+const OTHER_NAMES = 'other';
 
 /** Counts by name. Names may come from outside: beyond the bound they are counted together. */
 export class NameCounts {

@@ -6,8 +6,8 @@ import type { Engine, Following, StoredEvent } from '../engine/engine.ts';
 import type { Publisher } from '../session/publisher.ts';
 
 /** Two topics, because what names a key is kept for ever and everything else is not: a policy is of a namespace. */
-export const TOKEN_REVOCATIONS = 'revocations';
-export const KEY_REVOCATIONS = 'key-revocations';
+const TOKEN_REVOCATIONS = 'revocations';
+const KEY_REVOCATIONS = 'key-revocations';
 const TOPICS = [TOKEN_REVOCATIONS, KEY_REVOCATIONS] as const;
 
 /** As it is stored. `v` lets a newer server say more; what an older one cannot read it reports. */

@@ -145,7 +145,11 @@ export class Connections {
 
   /** The authenticated sessions of one entity. */
   of(entityId: string): Session[] {
-    return this.all().filter(({ identity }) => identity?.entityId === entityId);
+    const sessions: Session[] = [];
+    for (const session of this.#sessions.values()) {
+      if (session.identity?.entityId === entityId) sessions.push(session);
+    }
+    return sessions;
   }
 
   /** The same, as lists show them. */

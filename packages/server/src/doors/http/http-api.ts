@@ -35,8 +35,6 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   const answer = createErrorAnswer(context);
   const router: HttpRouter = fastify({
     bodyLimit: maxBodyBytes,
-    // For `request.ip`: as `clientAddress` has it.
-    trustProxy: (_, hop) => hop < doorway.trustedProxies,
     routerOptions: { maxParamLength: MAX_SEGMENT_LENGTH, querystringParser: parseQuery },
     // For requests that do not get as far as the hooks.
     frameworkErrors: (error, request, reply) => {
@@ -48,7 +46,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   router.setValidatorCompiler(compileRequestCheck);
   // Answers are typed where they are written; their schemas are for the document.
   router.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  if (logger !== undefined) logRequests(router, logger);
+  if (logger !== undefined) logRequests(router, logger, doorway.trustedProxies);
   countAnswers(router, doorway.sessions.counters);
   answerOrigins(router, doorway.allowsOrigin);
   answerWithProblems(router, answer);

@@ -41,7 +41,7 @@ function explainRefusal(
 }
 
 /** Answers with a problem ([HTTP-1]). */
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 401) reply.header('WWW-Authenticate', 'Bearer realm="millrace"');
   reply.headers(retryHeader(problem));
   // The rest of a body that nobody will read is not waited for.

@@ -1,12 +1,13 @@
 import type { FastifyRequest } from 'fastify';
 import type { ClientCounters } from '../../session/client-counters.ts';
+import { clientAddress } from '../client-address.ts';
 import type { HttpLogger, HttpRouter } from './http-context.ts';
 
 /** Asked every few seconds by whoever watches the server: not worth a line. */
 const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz', '/metrics']);
 
 /** The URL as it may be written down: without a token, in whatever way its name was spelled. */
-export function loggableUrl(url: string, query: Readonly<Record<string, unknown>>): string {
+function loggableUrl(url: string, query: Readonly<Record<string, unknown>>): string {
   const [path = '/'] = url.split('?', 1);
   const shown = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
@@ -16,7 +17,7 @@ export function loggableUrl(url: string, query: Readonly<Record<string, unknown>
 }
 
 /** Writes a line for each request that was answered: failures of ours as warnings, refusals as information. */
-export function logRequests(router: HttpRouter, logger: HttpLogger): void {
+export function logRequests(router: HttpRouter, logger: HttpLogger, trustedProxies: number): void {
   router.addHook('onResponse', async (request: FastifyRequest, reply) => {
     if (PROBES.has(request.routeOptions.url ?? '')) return;
     const level = reply.statusCode >= 500 ? 'warn' : reply.statusCode >= 400 ? 'info' : 'debug';
@@ -26,7 +27,7 @@ export function logRequests(router: HttpRouter, logger: HttpLogger): void {
         url: loggableUrl(request.url, request.query as Record<string, unknown>),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
-        address: request.ip,
+        address: clientAddress(request.raw, trustedProxies),
       },
       'request',
     );
