@@ -74,6 +74,10 @@ export async function findTarget(
 }
 
 function explainFailure(url: string, error: MillraceError | undefined, hasToken: boolean): CliError {
+  // Another token would not help, and the message says how long to wait.
+  if (error?.code === 'abuse') {
+    return new CliError(`${url} refuses: ${error.message} (${error.code})`, EXIT.refused, { cause: error });
+  }
   if (error !== undefined && isRefusal(error)) {
     const advice = hasToken
       ? 'check --token or MILLRACE_TOKEN; `millrace token` on the server’s machine makes one'

@@ -152,6 +152,7 @@ export interface SubscribeOptions {
    * What the server does when this client reads slower than events come: `catchup` sends all of them from the log,
    * later; `drop-oldest` and `conflate` (which keeps the newest of each `key`) leave events out and say so by a `gap`
    * of reason `slow` or `conflated`; `disconnect` closes the connection. Default: what the topic's namespace is configured for.
+   * It is about a client that does not read its connection. A loop that is slow keeps `maxBufferedEvents` waiting instead.
    */
   readonly slow?: SlowPolicy | undefined;
   /**

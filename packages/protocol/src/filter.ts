@@ -44,7 +44,7 @@ function isScalar(value: unknown): value is Scalar {
 function scalars(path: string, value: unknown): readonly Scalar[] {
   const values = Array.isArray(value) ? value : [value];
   if (values.length === 0 || !values.every(isScalar))
-    fail(path, 'must be a string, number, boolean, null, or a list of them');
+    fail(path, 'must be a string, number, boolean, null, or a list of at least one of them');
   return values;
 }
 

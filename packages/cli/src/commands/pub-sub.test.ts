@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { Millrace, type Served, serve } from '../../test/millrace.ts';
 
 // Each test is several processes.
@@ -204,6 +207,17 @@ describe('failures', () => {
     const result = await run(...args);
     expect(result.stderr).toMatch(message);
     expect(result).toMatchObject({ code, stdout: Buffer.from('') });
+  });
+
+  test('a ban is told without advice on tokens, none of which would help', async () => {
+    const banning = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    banning.on('connection', (socket) => socket.close(4505, 'this user is banned'));
+    await once(banning, 'listening');
+    const url = `http://127.0.0.1:${(banning.address() as AddressInfo).port}`;
+    const { code, stderr } = await run('sub', 'a', '--url', url, '--token', 'nonsense');
+    banning.close();
+    expect(stderr).toMatch(/refuses: .*this user is banned.*\(abuse\)\n$/);
+    expect(code).toBe(4);
   });
 
   test('what the token does not permit is told with its code', async () => {

@@ -459,6 +459,19 @@ describe('an inbox', () => {
     });
   });
 
+  test('[ACK-12] counts a delivery that was a replay, however soon it is acknowledged', async () => {
+    await send('one');
+    const client = await connect();
+    await expectSeen(client, '1');
+    await leave(client);
+    await until(async () => (await statuses())[0] === 'delivered 1', 'the delivery to be counted');
+    clock.advance(MINUTE);
+    const again = await connect();
+    await expectSeen(again, '1');
+    await acked(again, 1);
+    expect(await statuses()).toEqual(['acknowledged 2']);
+  });
+
   test('[ACK-12] is shown to its user, and to those who may send to users', async () => {
     const { id } = await server.server.publish('user.ann', 'note', 1);
     for (const path of ['/api/v1/users/ann/inbox', `/api/v1/users/ann/inbox/${id}`]) {

@@ -5,7 +5,7 @@ import type { ConsumerKey } from './consumer-key.ts';
 import { ConsumerRecord } from './consumer-record.ts';
 import { buryDead } from './dead-letters.ts';
 import type { DeliveryRules } from './delivery-rules.ts';
-import { noteDone, noteSent, noteSentAgain, type Stretch, stretchesOf } from './progress.ts';
+import { noteDone, noteSent, noteSentAgain, type Progress, type Stretch, stretchesOf } from './progress.ts';
 import type { Reader } from './reader.ts';
 
 export interface KeeperOptions {
@@ -401,12 +401,23 @@ export class Keeper {
     if (offset > this.acked) {
       this.#acking ??= this.#record.update((progress) => {
         this.#acking = undefined;
-        return noteDone(progress, this.#ackTo);
+        return noteDone(this.#withReplayed(progress), this.#ackTo);
       });
       await this.#acking;
     }
     this.#tellAcked();
     return this.acked;
+  }
+
+  /** Counts replays that were deliveries and are not noted yet: of what is done with nothing more is noted. */
+  #withReplayed(progress: Progress): Progress {
+    const { clock, rules } = this.#options;
+    const sentAt = clock.now();
+    return [...this.#left, ...this.#attached].reduce(
+      (next, attached) =>
+        noteSentAgain(next, this.#reachOf(attached), { dueAt: attached.since, sentAt }, rules),
+      progress,
+    );
   }
 
   #tellAcked(): void {
