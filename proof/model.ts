@@ -5,7 +5,7 @@ import { LogModel, type ModelEvent, type Recovery, type Saying, SLOTS } from './
 import { ConsumerModel, ModelDevice } from './model-device.ts';
 import type { SequenceProof } from './sequence-proof.ts';
 import { ENTITY, SimulatedServer } from './simulated-server.ts';
-import { judgeSlow, type Slow } from './slow-verdict.ts';
+import { isDropping, judgeSlow, type Slow } from './slow-verdict.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { WireClient } from './wire-client.ts';
 
@@ -475,9 +475,12 @@ class Run {
       return;
     }
     const heard = wire.take();
+    // What waits has bounds that the subscriptions of a session share.
+    const dropping = [...followed.values()].filter(({ manner: { slow } }) => isDropping(slow));
     for (const { name, manner, due } of followed.values()) {
       const { slow = 'catchup' } = manner;
-      this.problems.push(...judgeSlow({ name, slow, due: due.splice(0) }, heard));
+      const alone = dropping.length === 1;
+      this.problems.push(...judgeSlow({ name, slow, alone, due: due.splice(0) }, heard));
     }
     for (const message of heard) if (message.type === 'position') this.#hearPosition(client, message);
   }

@@ -4,14 +4,19 @@ import { QUEUE_BOUNDS } from './simulated-server.ts';
 
 export type Slow = 'catchup' | 'drop-oldest' | 'conflate' | 'disconnect';
 
+export function isDropping(slow: Slow | undefined): boolean {
+  return slow === 'drop-oldest' || slow === 'conflate';
+}
+
 type DroppedMessage = ServerMessage & { readonly type: 'dropped' };
 
 /**
  * Whether a client that did not read for a while got in the end what its policy promises: each event that was due once
- * and in order, or word of its loss; and under a policy that drops, that what came and what was dropped is what was due.
+ * and in order, or word of its loss; and under a policy that drops, that what came and what was dropped is what was due,
+ * and the newest came where it was `alone`, the session's only subscription under such a policy.
  */
 export function judgeSlow(
-  { name, slow, due }: { name: string; slow: Slow; due: readonly ModelEvent[] },
+  { name, slow, alone, due }: { name: string; slow: Slow; alone: boolean; due: readonly ModelEvent[] },
   heard: readonly ServerMessage[],
 ): string[] {
   const problems: string[] = [];
@@ -35,8 +40,9 @@ export function judgeSlow(
     if (dropped.some((message) => tellsOf(message, event))) continue;
     problems.push(`${event.topic} ${formatPosition(event)} was left out, and nobody said so`);
   }
-  if (slow === 'drop-oldest' || slow === 'conflate') {
-    problems.push(...judgeCount(dropped, missing.length), ...judgeChoice(slow, due, came));
+  if (isDropping(slow)) {
+    problems.push(...judgeCount(dropped, missing.length));
+    if (alone) problems.push(...judgeChoice(slow, due, came));
   }
   return problems.map((problem) => `${name}, ${slow}: ${problem}`);
 }

@@ -251,7 +251,7 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
       minimum: 65_536,
     }),
     maxQueuedEvents: count(
-      'Events that wait for one subscription of a slow client under `drop-oldest` and `conflate`.',
+      'Events that wait for one slow client under `drop-oldest` and `conflate`, over all its subscriptions.',
       100,
     ),
     maxQueuedBytes: count('Bytes of their data.', 1_048_576),

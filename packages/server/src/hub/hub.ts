@@ -30,7 +30,7 @@ export interface HubOptions {
   readonly maxRecentBytes: number;
   /** The longest age of an event that the topic's retention allows, in ms. */
   readonly maxAgeMs: (topic: string) => number | undefined;
-  /** What may wait for one subscription of a slow session, under a policy that drops. */
+  /** What may wait for one slow session, under policies that drop. */
   readonly queueBounds: QueueBounds;
   /** What a topic's namespace says of its delivery; a pattern's when its first segment is a name. */
   readonly deliveryOf: (topicOrPattern: string) => DeliveryPolicy;

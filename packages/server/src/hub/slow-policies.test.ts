@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { StoredEvent } from '../engine/engine.ts';
 import { HubWorld, WITH_CURSORS } from './fixtures/hub-world.ts';
-import { type Dropped, SlowQueue } from './slow-queue.ts';
+import { type Dropped, makeRoom, SlowQueue } from './slow-queue.ts';
 
 const world = (more = {}): HubWorld => new HubWorld({ maxBytesInFlight: 300, maxQueuedEvents: 5, ...more });
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
@@ -50,6 +50,28 @@ describe('a slow client', () => {
     const got: number[] = [];
     for (const n of session.takeData() as number[]) if (n > Math.max(35, ...got)) got.push(n);
     expect(got).toEqual(upTo(60).slice(35));
+  });
+
+  test('[FLOW-6] is kept no more for having many subscriptions: the fullest gives way', async () => {
+    const hubWorld = world();
+    const session = await hubWorld.session();
+    const topics = Array.from({ length: 20 }, (_, i) => `a.${i}`);
+    for (const topic of topics) await session.subscribe(topic, { slow: 'drop-oldest' });
+    session.stall();
+    for (let n = 1; n <= 20; n++) await hubWorld.publish('a.0', n);
+    for (let n = 1; n <= 3; n++) await hubWorld.publish('a.1', n);
+    expect(hubWorld.hub.queueDepth).toBe(5);
+    session.take();
+    await session.read();
+    const events = session.take().filter(({ type }) => type === 'event');
+    expect(events.map(({ topic, data }) => `${topic} ${data}`)).toEqual([
+      'a.0 19',
+      'a.0 20',
+      'a.1 1',
+      'a.1 2',
+      'a.1 3',
+    ]);
+    expect(hubWorld.hub.queueDepth).toBe(0);
   });
 
   test('[FLOW-6] under `conflate` is given the newest event of each key', async () => {
@@ -165,9 +187,10 @@ describe('[FLOW-6] what waits for a slow client', () => {
     });
     fc.assert(
       fc.property(pushed, fc.constantFrom('drop-oldest', 'conflate'), (sizes, policy) => {
-        const queue = new SlowQueue(policy, { maxEvents: 7, maxBytes: 100 });
+        const queue = new SlowQueue(policy);
         sizes.forEach(([key, size], i) => {
           queue.push(event(i + 1, key, size));
+          makeRoom([queue], { maxEvents: 7, maxBytes: 100 });
         });
         const { events, dropped } = queue.drain();
         const offsets = events.map(({ offset }) => offset);
@@ -182,8 +205,8 @@ describe('[FLOW-6] what waits for a slow client', () => {
   });
 
   test('names at most so many topics one by one', () => {
-    const queue = new SlowQueue('drop-oldest', { maxEvents: 1, maxBytes: 1000 });
-    for (let i = 0; i < 100; i++)
+    const queue = new SlowQueue('drop-oldest');
+    for (let i = 0; i < 100; i++) {
       queue.push({
         topic: `t${i}`,
         event: 'x',
@@ -192,6 +215,8 @@ describe('[FLOW-6] what waits for a slow client', () => {
         key: undefined,
         data: '',
       } as StoredEvent);
+      makeRoom([queue], { maxEvents: 1, maxBytes: 1000 });
+    }
     const { dropped } = queue.drain();
     expect(dropped).toHaveLength(33);
     expect(dropped.at(-1)).toEqual({ topic: undefined, count: 99 - 32, reason: 'slow' });

@@ -11,7 +11,7 @@ export function isDropping(policy: SlowPolicy): policy is DroppingPolicy {
   return policy === 'drop-oldest' || policy === 'conflate';
 }
 
-/** Bounds of what may wait for one subscription of a slow session. */
+/** Bounds of what may wait for one slow session, over all its queues. */
 export interface QueueBounds {
   readonly maxEvents: number;
   /** Of data, in UTF-16 code units. */
@@ -35,35 +35,41 @@ const MAX_TOPICS_TOLD = 32;
 
 /**
  * What waits for a subscription of a slow session under a dropping policy: the newest events, or the newest of each
- * key, within bounds. Counts what it leaves out.
+ * key. Remembers what it leaves out.
  */
 export class SlowQueue {
   readonly #policy: DroppingPolicy;
-  readonly #bounds: QueueBounds;
   /** In the order they came. */
   #waiting: Map<string, StoredEvent> = new Map();
   #bytes = 0;
   #dropped: Map<string, Dropped> = new Map();
 
-  constructor(policy: DroppingPolicy, bounds: QueueBounds) {
+  constructor(policy: DroppingPolicy) {
     this.#policy = policy;
-    this.#bounds = bounds;
   }
 
   get length(): number {
     return this.#waiting.size;
   }
 
+  /** Of data, in UTF-16 code units. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The event waits, and one that it is a newer state of does no more. Whoever pushes sees to the bounds: {@link makeRoom}. */
   push(event: StoredEvent): void {
     const name = this.#nameOf(event);
     const older = this.#waiting.get(name);
     if (older !== undefined) this.#leaveOut(name, older, 'conflated');
     this.#waiting.set(name, event);
     this.#bytes += event.data.length;
+  }
+
+  leaveOutOldest(): void {
     for (const [oldest, waiting] of this.#waiting) {
-      if (this.#waiting.size <= this.#bounds.maxEvents && this.#bytes <= this.#bounds.maxBytes) break;
-      if (this.#waiting.size === 1) break;
       this.#leaveOut(oldest, waiting, 'slow');
+      return;
     }
   }
 
@@ -99,5 +105,28 @@ export class SlowQueue {
       const count = (this.#dropped.get(reason)?.count ?? 0) + 1;
       this.#dropped.set(reason, { topic: undefined, count, reason });
     }
+  }
+}
+
+/**
+ * Leaves out the oldest events of whichever queue is the fullest until all of a session's together keep the bounds. The newest
+ * event waits however large it is. Answers how many were left out.
+ */
+export function makeRoom(queues: readonly SlowQueue[], { maxEvents, maxBytes }: QueueBounds): number {
+  for (let leftOut = 0; ; leftOut++) {
+    let events = 0;
+    let bytes = 0;
+    let fullest: SlowQueue | undefined;
+    let fullness = 0;
+    for (const queue of queues) {
+      events += queue.length;
+      bytes += queue.bytes;
+      const share = Math.max(queue.length / maxEvents, queue.bytes / maxBytes);
+      if (share <= fullness) continue;
+      fullest = queue;
+      fullness = share;
+    }
+    if (events <= 1 || (events <= maxEvents && bytes <= maxBytes)) return leftOut;
+    fullest?.leaveOutOldest();
   }
 }

@@ -4,12 +4,19 @@ import { cursorBefore, laterCursor } from './cursor-clock.ts';
 import { LogReader, type ReaderHost } from './log-reader.ts';
 import { type LogSource, PatternSource, TopicSource } from './log-source.ts';
 import { overlapsAnother } from './overlap.ts';
-import { type Dropped, type DroppingPolicy, isDropping, type QueueBounds, SlowQueue } from './slow-queue.ts';
+import {
+  type Dropped,
+  type DroppingPolicy,
+  isDropping,
+  makeRoom,
+  type QueueBounds,
+  SlowQueue,
+} from './slow-queue.ts';
 import type { Subscriber } from './subscriber.ts';
 import { Subscription } from './subscription.ts';
 
 export interface SlowSessionsOptions {
-  /** What may wait for one subscription, under a policy that drops. */
+  /** What may wait for one session, under policies that drop. */
   readonly queueBounds: QueueBounds;
   readonly readers: ReaderHost;
   /** Counts a subscription in that nobody asked for. */
@@ -85,7 +92,7 @@ export class SlowSessions {
   #hold(subscription: Subscription, policy: DroppingPolicy): void {
     const { state, subscriber } = subscription;
     if (state.kind !== 'live' && state.kind !== 'joining') return;
-    const queue = new SlowQueue(policy, this.#options.queueBounds);
+    const queue = new SlowQueue(policy);
     const read = state.kind === 'joining' ? state.read : placeNow(subscription, state.read);
     subscription.state = { kind: 'held', read, queue };
     subscriber.feed.register(subscription);
@@ -94,11 +101,11 @@ export class SlowSessions {
 
   /** An event came for a subscription that keeps the newest. */
   keep(subscription: Subscription, event: StoredEvent): void {
-    const { state } = subscription;
+    const { state, subscriber } = subscription;
     if (state.kind !== 'held' || state.read.covers(event)) return;
     const before = state.queue.length;
     state.queue.push(event);
-    const grown = state.queue.length - before;
+    const grown = state.queue.length - before - makeRoom(queuesOf(subscriber), this.#options.queueBounds);
     this.#queued += grown;
     this.#options.counters.dropped += 1 - grown;
   }
@@ -143,6 +150,10 @@ export class SlowSessions {
   forget({ state }: Subscription): void {
     if (state.kind === 'held') this.#queued -= state.queue.length;
   }
+}
+
+function queuesOf({ subscriptions }: Subscriber): SlowQueue[] {
+  return subscriptions.flatMap(({ state }) => (state.kind === 'held' ? [state.queue] : []));
 }
 
 /** Where live delivery stands for a subscription. */
