@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { FAULTS, type Fault } from './faults.ts';
+import { recordFigures, tableOf } from './record-figures.ts';
 import type { ProofOutcome } from './sequence-proof.ts';
 
 type Found = readonly (ProofOutcome & { readonly proof: string })[];
@@ -22,21 +23,43 @@ async function tryFault({ name }: Fault): Promise<Found> {
   return JSON.parse(output) as Found;
 }
 
+const rows: string[][] = [];
 let survived = 0;
 for (const fault of FAULTS) {
-  const startMs = performance.now();
   const found = await tryFault(fault);
-  const caught = found.filter(({ failure }) => failure !== undefined);
-  if (caught.length === 0) survived++;
-  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  console.log(`${caught.length > 0 ? 'caught' : 'SURVIVED'}: ${fault.name} (${seconds} s)`);
+  const caught = found.some(({ failure }) => failure !== undefined);
+  if (!caught) survived++;
+  console.log(`${caught ? 'caught' : 'SURVIVED'}: ${fault.name}`);
   for (const { proof, sequences, failure } of found) {
     if (failure === undefined) {
       console.log(`  ${proof}: not in ${sequences} sequences`);
       continue;
     }
-    console.log(`  ${proof}: seed ${failure.seed}, in sequence ${sequences}: ${failure.problems[0]}`);
-    console.log(`    shrunk to ${failure.sequence}`);
+    const { seed, problems, sequence } = failure;
+    console.log(`  ${proof}: seed ${seed}, in sequence ${sequences}: ${problems[0]}`);
+    console.log(`    shrunk to ${sequence}`);
+    const steps = (JSON.parse(sequence) as [unknown, unknown[]])[1].length;
+    rows.push([
+      fault.name,
+      fault.story,
+      proof,
+      String(seed),
+      String(sequences),
+      String(steps),
+      problems[0] ?? '',
+    ]);
   }
 }
 if (survived > 0) process.exitCode = 1;
+else if (process.argv.includes('--record')) {
+  const head = [
+    'fault',
+    'what was changed',
+    'caught by',
+    'seed',
+    'in sequence',
+    'shrunk to steps',
+    'what it said',
+  ];
+  recordFigures('faults', tableOf(head, rows));
+}

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { PROOFS, proofNamed } from './proofs.ts';
 import type { Batch, BatchOutcome } from './prove-worker.ts';
+import { describeRun, recordFigures, tableOf } from './record-figures.ts';
 import { runBatches } from './run-batches.ts';
 import { describeFailure, prove, type SequenceProof } from './sequence-proof.ts';
 
@@ -18,6 +19,8 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string', default: process.env.MILLRACE_SEED ?? '' },
     path: { type: 'string' },
     sequence: { type: 'string' },
+    /** Puts the figures into docs/reliability.md. */
+    record: { type: 'boolean', default: false },
   },
 });
 
@@ -34,22 +37,59 @@ function batchesOf(proofs: readonly SequenceProof[], total: number, firstSeed: n
   });
 }
 
-function report(proofs: readonly SequenceProof[], outcomes: readonly BatchOutcome[], wallMs: number): void {
-  for (const { name } of proofs) {
-    const own = outcomes.filter(({ batch }) => batch.proof === name);
-    const sequences = own.reduce((sum, each) => sum + each.sequences, 0);
-    const ms = own.reduce((sum, each) => sum + each.durationMs, 0);
-    const seeds = `seeds ${own[0]?.batch.seed} to ${own.at(-1)?.batch.seed}`;
-    const pace = `${(ms / sequences).toFixed(2)} ms each`;
-    console.log(
-      `${name}: ${sequences} sequences (${seeds}, ${BATCH} a seed), ${(ms / 1000).toFixed(0)} s of one core, ${pace}`,
-    );
+interface Figures {
+  readonly name: string;
+  readonly sequences: number;
+  readonly seeds: string;
+  readonly seconds: number;
+  readonly msEach: number;
+}
+
+function figuresOf({ name }: SequenceProof, outcomes: readonly BatchOutcome[]): Figures {
+  const own = outcomes.filter(({ batch }) => batch.proof === name);
+  const sequences = own.reduce((sum, each) => sum + each.sequences, 0);
+  const ms = own.reduce((sum, each) => sum + each.durationMs, 0);
+  const seeds = own.map(({ batch }) => batch.seed);
+  const range = `${Math.min(...seeds)} to ${Math.max(...seeds)}`;
+  return { name, sequences, seeds: range, seconds: ms / 1000, msEach: ms / sequences };
+}
+
+/** True when nothing failed. */
+function report(figures: readonly Figures[], outcomes: readonly BatchOutcome[], wallMs: number): boolean {
+  for (const { name, sequences, seeds, seconds, msEach } of figures) {
+    const pace = `${seconds.toFixed(0)} s of one core, ${msEach.toFixed(2)} ms each`;
+    console.log(`${name}: ${sequences} sequences (seeds ${seeds}, ${BATCH} a seed), ${pace}`);
   }
-  const failures = outcomes.flatMap(({ batch, failure }) => failure && describeFailure(batch.proof, failure));
-  for (const text of failures) if (text !== undefined) console.error(`\n${text}`);
-  const failed = failures.some((text) => text !== undefined);
-  console.log(`${failed ? 'FAILED' : 'all hold'} after ${(wallMs / 1000).toFixed(0)} s`);
-  if (failed) process.exitCode = 1;
+  const failures = outcomes.flatMap(({ batch, failure }) =>
+    failure === undefined ? [] : [describeFailure(batch.proof, failure)],
+  );
+  for (const text of failures) console.error(`\n${text}`);
+  console.log(`${failures.length > 0 ? 'FAILED' : 'all hold'} after ${(wallMs / 1000).toFixed(0)} s`);
+  return failures.length === 0;
+}
+
+function record(figures: readonly Figures[], wallMs: number): void {
+  const rows = figures.map(({ name, sequences, seeds, seconds, msEach }) => [
+    name,
+    sequences.toLocaleString('en'),
+    seeds,
+    seconds.toFixed(0),
+    msEach.toFixed(2),
+    '0',
+  ]);
+  const head = [
+    'proof',
+    'sequences',
+    `seeds (${BATCH} sequences each)`,
+    's of one core',
+    'ms a sequence',
+    'failed',
+  ];
+  recordFigures('sequences', [
+    describeRun('npm run prove', wallMs, Number(values.workers)),
+    '',
+    ...tableOf(head, rows),
+  ]);
 }
 
 /** One seed, place in it, or sequence again. */
@@ -78,5 +118,9 @@ if (only !== undefined && (values.path !== undefined || values.sequence !== unde
     batchesOf(proofs, Number(values.sequences), firstSeed),
     { workers: Number(values.workers), isOver: ({ failure }) => failure !== undefined },
   );
-  report(proofs, outcomes, performance.now() - startMs);
+  const wallMs = performance.now() - startMs;
+  const figures = proofs.map((proof) => figuresOf(proof, outcomes));
+  const hold = report(figures, outcomes, wallMs);
+  if (!hold) process.exitCode = 1;
+  else if (values.record) record(figures, wallMs);
 }

@@ -44,7 +44,7 @@ const MESSAGES: readonly object[] = [
   {
     type: 'subscribed',
     id: 's2',
-    topic: 'task.*',
+    topic: 'job.*',
     cursor: 'd1.2',
     recovered: false,
     reason: 'expired',
@@ -52,8 +52,8 @@ const MESSAGES: readonly object[] = [
   },
   EVENT,
   { ...EVENT, offset: 4, sealed: true, key: 'k', attempt: 2 },
-  { type: 'batch', events: [EVENT, { ...EVENT, topic: 'task.b' }] },
-  { type: 'position', topic: 'task.*', cursor: 'd1.9' },
+  { type: 'batch', events: [EVENT, { ...EVENT, topic: 'job.b' }] },
+  { type: 'position', topic: 'job.*', cursor: 'd1.9' },
   { type: 'position', cursor: 'l1.0~d1.9', position: 'e:9', topic: 'task.a' },
   { type: 'dropped', topic: 'task.a', from: 2, to: 3, count: 2, reason: 'slow' },
   { type: 'lag', topic: 'task.a', behind: 4 },
@@ -100,18 +100,18 @@ class Listener {
       onWake: () => () => {},
     };
     this.#client = createClient({ url: 'http://server.test', transport: 'websocket', platform });
-    for (const topic of ['task.a', 'task.*'])
+    for (const topic of ['task.a', 'job.*'])
       this.#client.topic(topic, { since: 'earliest' }).on('event', () => {});
     this.#client.publish('a', 'x', null).catch(() => {});
   }
 
-  async open(): Promise<void> {
-    await Promise.resolve();
+  /** Connects, also again when it has gone away: it was told what breaks the protocol, or asked to go. */
+  open(): void {
+    this.#client.connect();
     this.#handlers?.opened();
     this.#handlers?.message(JSON.stringify(WELCOME));
   }
 
-  /** It has gone away, since it was told what breaks the protocol or asks it to go. */
   get gone(): boolean {
     return this.#client.state !== 'connected';
   }
@@ -150,22 +150,16 @@ export const serverMessages: FuzzTarget = {
   ],
   shape: 'json',
   create: () => {
-    let listener: Listener | undefined;
+    let listener = new Listener();
     let told = 0;
     return (input) => {
-      const text = input.toString('utf8');
-      if (listener?.gone === false && told++ < MESSAGES_A_CLIENT) {
-        listener.tell(text);
-        return true;
+      if (told++ % MESSAGES_A_CLIENT === 0) {
+        listener.close();
+        listener = new Listener();
       }
-      listener?.close();
-      told = 0;
-      const fresh = new Listener();
-      listener = fresh;
-      return fresh.open().then(() => {
-        fresh.tell(text);
-        return true;
-      });
+      if (listener.gone) listener.open();
+      listener.tell(input.toString('utf8'));
+      return !listener.gone;
     };
   },
 };

@@ -114,8 +114,7 @@ class TokenAuthenticator implements Authenticator {
     return identityOf(claims, {
       fingerprint: fingerprintOf(token),
       expiresAt,
-      // Whatever clock wrote it: what is there now is covered by a revocation from now on.
-      issuedAt: Math.min(readTime(claims, 'iat') ?? now, now),
+      issuedAt: readTime(claims, 'iat') ?? now,
       entityClaim: this.#entityClaim,
     });
   }

@@ -141,7 +141,7 @@ export class JwtVerifier {
       fingerprint: fingerprintOf(token),
       expiresAt,
       // The earliest that this server would have accepted.
-      issuedAt: Math.min(issuedAt ?? expiresAt - this.#maxTokenLifetimeMs, now),
+      issuedAt: issuedAt ?? expiresAt - this.#maxTokenLifetimeMs,
       entityClaim: this.#entityClaim,
     });
   }

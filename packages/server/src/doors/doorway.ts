@@ -25,6 +25,8 @@ export interface Doorway {
   readonly compression: Compression;
   readonly traffic: Traffic;
   readonly maxBytesInFlight: number;
+  readonly maxMessageBytes: number;
+  readonly maxJsonDepth: number;
   readonly bans: Bans;
   /** Of requests over HTTP, each of which counts as a message. */
   readonly requestRates: RequestRates;
