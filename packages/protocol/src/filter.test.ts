@@ -62,6 +62,12 @@ describe('parseFilter', () => {
     );
   });
 
+  test('at most 16 KB, whatever is listed', () => {
+    const listed = (length: number) => ({ 'data.id': ['x'.repeat(length)] });
+    expect(parseFilter(listed(16_000))).toHaveLength(1);
+    expect(() => parseFilter(listed(16_400))).toThrow('longer than 16384 characters');
+  });
+
   test('at most 16 conditions, however they are spelled', () => {
     const fields = (count: number): Input =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`data.f${i}`, { gte: 0, lt: 9 }]));

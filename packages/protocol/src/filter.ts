@@ -10,6 +10,8 @@ import { MillraceError } from './codes.ts';
 
 export const MAX_FILTER_CONDITIONS = 16;
 export const MAX_FILTER_DEPTH = 8;
+/** Of its conditions as JSON text, in UTF-16 code units: a server keeps it as long as the subscription. */
+export const MAX_FILTER_LENGTH = 16_384;
 
 export type Scalar = string | number | boolean | null;
 
@@ -117,6 +119,9 @@ export function parseFilter(input: Readonly<Record<string, unknown>>): Filter {
   }
   if (conditions.length > MAX_FILTER_CONDITIONS) {
     throw new MillraceError('bad-message', `filter: more than ${MAX_FILTER_CONDITIONS} conditions`);
+  }
+  if (JSON.stringify(conditions).length > MAX_FILTER_LENGTH) {
+    throw new MillraceError('bad-message', `filter: longer than ${MAX_FILTER_LENGTH} characters`);
   }
   return conditions;
 }

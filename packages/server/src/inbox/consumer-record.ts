@@ -31,6 +31,11 @@ export class ConsumerRecord {
     return this.#stored !== undefined;
   }
 
+  /** What was known is of another log: nothing of it counts any more. */
+  forget(): void {
+    this.#stored = undefined;
+  }
+
   /** Looks again. */
   load(): Promise<Progress> {
     return this.exclusively(() => this.#load());

@@ -132,7 +132,12 @@ export class InboxService {
    * Acknowledges everything up to an offset for the session; resolves with how far the consumer has acknowledged, once
    * that is stored. Rejects with `not-subscribed` or `ack-ahead`.
    */
-  acknowledge(subscriber: Subscriber, topic: string, consumer: string, offset: number): Promise<number> {
+  async acknowledge(
+    subscriber: Subscriber,
+    topic: string,
+    consumer: string,
+    offset: number,
+  ): Promise<number> {
     const reading = this.#readings.get(subscriber)?.get(topic);
     if (reading?.consumer !== consumer) {
       throw new MillraceError(

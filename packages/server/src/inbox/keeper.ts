@@ -195,6 +195,7 @@ export class Keeper {
       attached.asked = 0;
       attached.acked = 0;
     }
+    this.#record.forget();
     await this.#record.load().catch((error: unknown) => this.#options.onError(error, this.#doing()));
   }
 
