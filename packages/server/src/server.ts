@@ -178,8 +178,6 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     compression: new Compression(config.compression),
     traffic: createTraffic(),
     maxBytesInFlight: limits.maxInFlightBytes,
-    maxMessageBytes: limits.maxMessageBytes,
-    maxJsonDepth: limits.maxJsonDepth,
     bans,
     requestRates,
     arrivals,

@@ -168,6 +168,12 @@ describe('answers are kept', () => {
     expect(asked).toEqual(['a', 'a', 'b', 'c', 'd', 'b']);
   });
 
+  test('[AUTH-13] what it says of the time of issue is never later than the answer', async () => {
+    answer = claims({ sub: 'ann', iat: 1e308 });
+    const { credential } = await asking().authenticate('a');
+    expect(credential).toMatchObject({ issuedAt: clock.now() });
+  });
+
   test('[AUTH-14] any number of made-up tokens does not make it forget who is known', async () => {
     const authenticator = asking({ maxCached: 2 });
     await authenticator.authenticate('ours');

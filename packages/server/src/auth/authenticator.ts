@@ -114,7 +114,8 @@ class TokenAuthenticator implements Authenticator {
     return identityOf(claims, {
       fingerprint: fingerprintOf(token),
       expiresAt,
-      issuedAt: readTime(claims, 'iat') ?? now,
+      // Whatever clock wrote it: what is there now is covered by a revocation from now on.
+      issuedAt: Math.min(readTime(claims, 'iat') ?? now, now),
       entityClaim: this.#entityClaim,
     });
   }

@@ -141,7 +141,7 @@ export class JwtVerifier {
       fingerprint: fingerprintOf(token),
       expiresAt,
       // The earliest that this server would have accepted.
-      issuedAt: issuedAt ?? expiresAt - this.#maxTokenLifetimeMs,
+      issuedAt: Math.min(issuedAt ?? expiresAt - this.#maxTokenLifetimeMs, now),
       entityClaim: this.#entityClaim,
     });
   }

@@ -25,8 +25,6 @@ export interface Doorway {
   readonly compression: Compression;
   readonly traffic: Traffic;
   readonly maxBytesInFlight: number;
-  readonly maxMessageBytes: number;
-  readonly maxJsonDepth: number;
   readonly bans: Bans;
   /** Of requests over HTTP, each of which counts as a message. */
   readonly requestRates: RequestRates;

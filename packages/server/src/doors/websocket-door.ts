@@ -68,7 +68,7 @@ export class WebSocketDoor {
       clientTracking: false,
       // Agreed on, deflated and inflated by ourselves.
       perMessageDeflate: false,
-      maxPayload: doorway.maxMessageBytes,
+      maxPayload: doorway.sessions.limits.maxMessageBytes,
       ...RECEIVING,
       // All frames are written in one place.
       autoPong: false,
@@ -127,7 +127,8 @@ export class WebSocketDoor {
     { door, dialect, protocol, topic, query }: Request,
     { identity, address, acceptedMs, deflate }: Arrival,
   ): void {
-    const { sessions, connections, compression, maxMessageBytes, maxJsonDepth } = this.#doorway;
+    const { sessions, connections, compression } = this.#doorway;
+    const { maxMessageBytes, maxJsonDepth } = sessions.limits;
     const decode: SessionOptions['decode'] =
       dialect === msgpackDialect
         ? (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth)

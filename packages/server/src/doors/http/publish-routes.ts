@@ -71,7 +71,7 @@ const PublishSchema = {
 } as const;
 
 export function addPublishRoutes(router: HttpRouter, guard: Guard, { doorway }: HttpContext): void {
-  const { publisher, counters } = doorway.sessions;
+  const { publisher, counters, limits } = doorway.sessions;
   const answered = (error: MillraceError): Problem => {
     counters.countError(error.code);
     return problemOf(error);
@@ -81,7 +81,7 @@ export function addPublishRoutes(router: HttpRouter, guard: Guard, { doorway }: 
       headers: request.headers,
       body: request.body,
       topic: request.query.topic,
-      maxJsonDepth: doorway.maxJsonDepth,
+      maxJsonDepth: limits.maxJsonDepth,
     });
     const identity = identityOf(request);
     doorway.requestRates.charge(identity, publication.inputs.length - 1);

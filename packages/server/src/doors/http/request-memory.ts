@@ -20,10 +20,6 @@ export class RequestMemory {
     this.#bounds = bounds;
   }
 
-  get held(): number {
-    return this.#held;
-  }
-
   /**
    * Throws a `MillraceError` (`overloaded`) when there is no room. What comes alone always finds room: bodies and answers
    * have bounds of their own.

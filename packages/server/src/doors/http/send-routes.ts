@@ -132,11 +132,11 @@ const readSend = createShapeCheck(DirectSendShape);
 
 /** Sends by those who may broadcast: each is an event in the log, like any other ([SEND-1]). */
 export function addSendRoutes(router: HttpRouter, guard: Guard, { doorway, audit }: HttpContext): void {
-  const { connections, maxJsonDepth, sessions } = doorway;
+  const { connections, sessions } = doorway;
 
   const send = (request: FastifyRequest, { action, target, topic, reaches }: Target): Promise<SendResult> => {
     const sender = broadcasterOf(request);
-    checkValue(request.body, maxJsonDepth, '');
+    checkValue(request.body, sessions.limits.maxJsonDepth, '');
     const message = readSend(request.body, '');
     return audit.run(actorOf(request), { action, target }, async () => {
       const result = await publish(sessions.publisher, sender, topic, message);
