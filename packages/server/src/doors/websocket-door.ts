@@ -59,16 +59,22 @@ interface Arrival {
 export class WebSocketDoor {
   readonly #doorway: Doorway;
   readonly #server: WebSocketServer;
+  // Shared by all sessions.
+  readonly #decodeJson: SessionOptions['decode'];
+  readonly #decodeMsgpack: SessionOptions['decode'];
 
   constructor(doorway: Doorway) {
     this.#doorway = doorway;
+    const { maxMessageBytes, maxJsonDepth } = doorway.sessions.limits;
+    this.#decodeJson = (data, isBinary) => decodeJson(data, isBinary, maxJsonDepth);
+    this.#decodeMsgpack = (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth);
     const options: ServerOptions<typeof SessionWebSocket> & NewerOptions = {
       noServer: true,
       WebSocket: SessionWebSocket,
       clientTracking: false,
       // Agreed on, deflated and inflated by ourselves.
       perMessageDeflate: false,
-      maxPayload: doorway.sessions.limits.maxMessageBytes,
+      maxPayload: maxMessageBytes,
       ...RECEIVING,
       // All frames are written in one place.
       autoPong: false,
@@ -128,12 +134,7 @@ export class WebSocketDoor {
     { identity, address, acceptedMs, deflate }: Arrival,
   ): void {
     const { sessions, connections, compression } = this.#doorway;
-    const { maxMessageBytes, maxJsonDepth } = sessions.limits;
-    const decode: SessionOptions['decode'] =
-      dialect === msgpackDialect
-        ? (data, isBinary) => decodeMsgpack(data, isBinary, maxJsonDepth)
-        : (data, isBinary) => decodeJson(data, isBinary, maxJsonDepth);
-    if (deflate !== undefined) ws.inflateBy(new MessageInflater(maxMessageBytes));
+    if (deflate !== undefined) ws.inflateBy(new MessageInflater(sessions.limits.maxMessageBytes));
     const socket = new WebSocketSocket(ws, tcp, address, this.#doorway);
     const opened =
       topic === undefined || query === undefined
@@ -151,7 +152,7 @@ export class WebSocketDoor {
         door,
         dialect: deflate === undefined ? dialect : compression.dialect(dialect, deflate.windowBits),
         socket,
-        decode,
+        decode: dialect === msgpackDialect ? this.#decodeMsgpack : this.#decodeJson,
         protocol,
         opened,
         acceptedMs,
