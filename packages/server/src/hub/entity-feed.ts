@@ -15,6 +15,7 @@ import { type Chunk, CRITICAL, HIGH, messageChunk, NORMAL, rankOf } from './chun
 import { CursorClock } from './cursor-clock.ts';
 import { type Dialect, type Frame, joinFrames } from './dialect.ts';
 import { EventSubject } from './event-subject.ts';
+import { POSITION_EVERY_MS } from './log-source.ts';
 import {
   Lane,
   RecentEvent,
@@ -43,9 +44,6 @@ export interface EntityFeedOptions {
   /** An event that a slow session is to have later. */
   readonly onHeld: (subscription: Subscription, event: StoredEvent) => void;
 }
-
-/** How often sessions that follow patterns, or filter, are told how far they have come while events flow, in ms. */
-const POSITION_EVERY_MS = 1000;
 
 /**
  * One entity's live events on this node: hands each event to the sessions that are to get it, and keeps the newest in

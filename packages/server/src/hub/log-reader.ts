@@ -1,16 +1,13 @@
 import type { StoredEvent } from '../engine/engine.ts';
 import { type Frame, joinFrames } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
-import type { LogPage, LogSource, MovingCursor } from './log-source.ts';
+import { type LogPage, type LogSource, type MovingCursor, POSITION_EVERY_MS } from './log-source.ts';
 import type { ReadTurns } from './read-turns.ts';
 import type { RecentEvent } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
 
 /** A page is written at once, so it bounds what one replaying session holds in memory. */
 export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
-
-/** How often a client is told how far it has come while a filter keeps events back, in ms. */
-const POSITION_EVERY_MS = 1000;
 
 /** Live events that may wait behind a read before it is easier to read them again. */
 const MAX_WAITING = 2048;

@@ -17,6 +17,9 @@ import type { CursorSource } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { RecentEvent } from './recent-events.ts';
 
+/** How often sessions that follow patterns, or filter, are told how far they have come, in ms ([HB-4], [FILT-4]). */
+export const POSITION_EVERY_MS = 1000;
+
 export type LogPage =
   | { readonly ok: true; readonly events: readonly StoredEvent[]; readonly behind: number }
   | { readonly ok: false; readonly reason: RecoveryFailure };
