@@ -104,17 +104,20 @@ export function open({ url, token }: Target, options: OpenOptions = {}): Client 
   return createClient({ url, token, offlineQueue: { maxMessages: options.maxQueued } });
 }
 
-/** A client that is connected. Fails at the first attempt that fails. */
+/** A client that is connected. Fails at the second attempt that fails, which shows the token in opening, or the first that is in vain. */
 export function connect(target: Target, options: OpenOptions = {}): Promise<Client> {
   const client = open(target, options);
   return new Promise((resolve, reject) => {
     let lastError: MillraceError | undefined;
+    let attempts = 0;
     const undo = [
       client.on('error', (error) => {
         lastError = error;
       }),
       client.on('state', (state) => {
         if (state === 'connecting') return;
+        attempts += 1;
+        if (state === 'connect_error' && attempts < 2) return;
         // The reason may be told right after the state.
         queueMicrotask(() => {
           for (const stop of undo) stop();

@@ -42,6 +42,30 @@ test('[AUTH-1] every connection is made with a fresh token, sent as the first me
   expect(states).toEqual(['connecting', 'connected', 'disconnected', 'connecting', 'connected']);
 });
 
+test('[AUTH-1] where a socket does not open, every second attempt shows the token in opening, if it may stand there', async () => {
+  for (const [token, shown] of [
+    ['a.b-c', ['bearer.a.b-c']],
+    ['a/b', []],
+  ] as const) {
+    const { platform, server, client } = startClient({ token });
+    server.needsToken = true;
+    const accept = platform.onSocket;
+    platform.onSocket = (socket) => socket.pushClose(1006);
+    await platform.advance(0);
+    while (platform.sockets.length < 3) await platform.advance(100);
+    platform.onSocket = accept;
+    while (platform.sockets.length < 4) await platform.advance(100);
+    await platform.flush();
+    const plain = ['millrace.v1.json'];
+    const showing = [...plain, ...shown];
+    expect(platform.sockets.map(({ protocols }) => protocols)).toEqual([plain, showing, plain, showing]);
+    expect(client.state).toBe('connected');
+    server.cutAll();
+    while (platform.sockets.length < 5) await platform.advance(100);
+    expect(platform.socket.protocols).toEqual(plain);
+  }
+});
+
 test('a token function that fails is asked again, and its error is told', async () => {
   const answers = [() => Promise.reject(new Error('login is down')), () => Promise.resolve('fine')];
   const { platform, states, errors } = startClient({ token: () => answers.shift()?.() ?? 'late' });

@@ -22,8 +22,8 @@ import type { Platform, Socket, SocketHandlers, Timer } from './platform.ts';
 import { expiryOf, readToken, renewalDelayMs } from './token.ts';
 import type { ConnectionState, TokenSource } from './types.ts';
 
-/** Opens a socket that speaks the native protocol, whatever carries it. */
-export type Dial = (handlers: SocketHandlers) => Socket;
+/** Opens a socket that speaks the native protocol, whatever carries it. A token is to be shown in opening it. */
+export type Dial = (handlers: SocketHandlers, token: string | undefined) => Socket;
 
 export interface ConnectionOptions {
   readonly platform: Platform;
@@ -68,6 +68,8 @@ export class Connection {
   #state: MachineState = { name: 'idle' };
   #announced: ConnectionState = 'disconnected';
   #attempt: Attempt | undefined;
+  /** Whether the next attempt shows its token in opening: a server may ban the address, but for those with a valid one. */
+  #showsToken = false;
   #pacer: Pacer | undefined;
   #retry: Timer | undefined;
   #deadline: Timer | undefined;
@@ -180,7 +182,7 @@ export class Connection {
     const guard = (task: () => void): void => {
       if (this.#attempt === attempt) task();
     };
-    attempt.socket = this.#options.dial({
+    const handlers: SocketHandlers = {
       opened: () =>
         guard(() => {
           attempt.opened = true;
@@ -189,7 +191,8 @@ export class Connection {
         }),
       message: (text) => guard(() => this.#hear(attempt, text, token)),
       closed: (close, reason) => guard(() => this.#closed(attempt, close, reason)),
-    });
+    };
+    attempt.socket = this.#options.dial(handlers, this.#showsToken ? token : undefined);
   }
 
   #hear(attempt: Attempt, text: string, token: string | undefined): void {
@@ -278,6 +281,8 @@ export class Connection {
 
   #lose(attempt: Attempt, loss: Loss): void {
     const { platform } = this.#options;
+    // By turns: of a token that is refused in opening, nothing is heard.
+    this.#showsToken = !attempt.opened && !this.#showsToken;
     if (!attempt.welcomed) this.#handlers.attemptFailed(attempt.opened);
     this.#handlers.error(loss.error);
     this.#input({ name: 'lost', atMs: platform.monotonic(), random: platform.random(), loss });

@@ -52,6 +52,16 @@ test.each(transports)(
   },
 );
 
+// The SDK gives its token in its first message, and whoever shared a banned address could not come in.
+test('[LIM-6] [AUTH-1] from an address that is banned it comes in by showing its token in opening', async () => {
+  const server = await startServer({ limits: { maxAddressViolations: 1 } });
+  const forged = await fetch(`${server.origin}/api/v1/topics?token=forged`);
+  expect(forged.status).toBe(429);
+  const client = clientOf(server, { reconnect: { maxAttempts: 2 } });
+  await until(() => client.state === 'connected', 'the connection');
+  await client.publish('task.a', 'x', 1);
+});
+
 test.each(transports)(
   '[SEND-6] over %s what is sent to everyone or to the user is told once, unless a subscription reads it',
   async (transport) => {

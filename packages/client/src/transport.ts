@@ -1,4 +1,4 @@
-import { SUBPROTOCOLS } from '@millrace/protocol';
+import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOLS } from '@millrace/protocol';
 import type { Dial } from './connection.ts';
 import type { Platform } from './platform.ts';
 import type { ServerUrls } from './server-url.ts';
@@ -7,6 +7,9 @@ import type { TransportName } from './types.ts';
 
 /** Attempts without any connection before `auto` asks whether only WebSocket is blocked. */
 const ATTEMPTS_BEFORE_FALLBACK = 2;
+
+/** What may stand in a subprotocol's name: JWTs do, API keys may not. */
+const SUBPROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Chooses what carries the native protocol; shared by all connections of a client. */
 export class Transport {
@@ -29,10 +32,12 @@ export class Transport {
     return this.#name;
   }
 
-  readonly dial: Dial = (handlers) =>
-    this.#name === 'sse'
-      ? new SseSocket(this.#platform, this.#urls, handlers)
-      : this.#platform.openSocket(this.#urls.webSocket, [SUBPROTOCOLS.json], handlers);
+  readonly dial: Dial = (handlers, token) => {
+    if (this.#name === 'sse') return new SseSocket(this.#platform, this.#urls, handlers);
+    const shown =
+      token !== undefined && SUBPROTOCOL.test(token) ? [`${BEARER_SUBPROTOCOL_PREFIX}${token}`] : [];
+    return this.#platform.openSocket(this.#urls.webSocket, [SUBPROTOCOLS.json, ...shown], handlers);
+  };
 
   opened(): void {
     this.#everOpened = true;
