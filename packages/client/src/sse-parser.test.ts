@@ -33,6 +33,18 @@ test('[SSE-3] [SSE-4] comments mean nothing, and blocks without data still tell 
   ]);
 });
 
+test('of two byte order marks one is taken off, wherever the stream is cut', () => {
+  // Found by fuzzing: Node's decoder takes off both when the first is cut in two.
+  const bytes = encoder.encode('\ufeff\ufeffdata: a\n\ndata: b\n\n');
+  const whole = parse([bytes]);
+  expect(whole.map(({ data }) => data)).toEqual(['b']);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    for (let next = cut; next <= bytes.length; next++) {
+      expect(parse([bytes.slice(0, cut), bytes.slice(cut, next), bytes.slice(next)])).toEqual(whole);
+    }
+  }
+});
+
 test('lines end with LF, CR or CRLF, and a byte order mark is not part of the first', () => {
   expect(parseText('\ufeffdata: a\r\rdata: b\r\n\r\ndata: c\n\n').map(({ data }) => data)).toEqual([
     'a',

@@ -19,8 +19,9 @@ interface Fields {
  * that blocks without data are reported too, since Millrace moves a quiet client on by their `id`.
  */
 export class SseParser {
-  // Takes the byte order mark off, and replaces what is not UTF-8.
-  readonly #decoder = new TextDecoder('utf-8');
+  // Replaces what is not UTF-8. The byte order mark is taken off here: decoders differ when it is cut in two.
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #begun = false;
   readonly #onBlock: (block: SseBlock) => void;
   #line = '';
   #skipLineFeed = false;
@@ -31,7 +32,9 @@ export class SseParser {
   }
 
   push(bytes: Uint8Array): void {
-    const text = this.#decoder.decode(bytes, { stream: true });
+    const decoded = this.#decoder.decode(bytes, { stream: true });
+    const text = !this.#begun && decoded.startsWith('\ufeff') ? decoded.slice(1) : decoded;
+    this.#begun ||= decoded.length > 0;
     let start = 0;
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
