@@ -81,11 +81,16 @@ export class ModelDevice {
 
   subscribe(model: LogModel): void {
     const { topic, name } = this.consumer;
-    // What it was sent before comes again, unless it was acknowledged; of what retention took, memory may hold some still.
-    const alive = this.consumer.alive(model);
+    // What it was sent before comes again, unless it was acknowledged. What was sent often enough may be given up before;
+    // and of what retention took, memory may hold some still.
+    this.consumer.follow(model);
     const { acked } = this.consumer;
     const whole = model.life(topic).filter(({ offset }) => offset > acked);
-    this.#replays = Array.from({ length: whole.length - alive.length + 1 }, (_, i) => whole.slice(i));
+    const mustCome = whole.findIndex(
+      ({ trimmed, offset }) => !trimmed && this.consumer.deliveries(offset) < MAX_ATTEMPTS,
+    );
+    const most = mustCome === -1 ? whole.length : mustCome;
+    this.#replays = Array.from({ length: most + 1 }, (_, i) => whole.slice(i));
     this.#due = [];
     this.#subscribed = true;
     const id = this.wire.send({ type: 'subscribe', topic, consumer: name, since: 'earliest' });

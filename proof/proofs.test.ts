@@ -45,6 +45,13 @@ const FAILED_ONCE = [
     sequence:
       '[{"seed":30394339,"retention":"all","maxRecentBytes":1000000,"lossyBus":true},[["publishWithin",11,0],["publishWithin",0,0],["consume",7,0],["wake",0,0],["handOver",0,4],["delete",7,0],["publishWithin",10,0],["resume",0,0],["resume",0,0],["consume",0,0],["consume",0,0]]]',
   },
+  {
+    proof: 'simulation',
+    // An acknowledgement had come after the deletion, and stood beyond the head of the topic that was there then.
+    story: '[ACK-1] a consumer whose topic was deleted while it was being opened was never answered',
+    sequence:
+      '[{"seed":0,"retention":"all","maxRecentBytes":1000000,"lossyBus":false},[["consume",0,0],["consume",0,0],["publishWithin",0,0],["resume",0,7],["read",14,1],["handOver",0,0],["cut",0,0],["stall",0,0],["delete",0,0]]]',
+  },
 ];
 
 test.each(FAILED_ONCE)('$story', async ({ proof, sequence }) => {

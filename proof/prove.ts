@@ -50,8 +50,8 @@ function figuresOf({ name }: SequenceProof, outcomes: readonly BatchOutcome[]): 
   const sequences = own.reduce((sum, each) => sum + each.sequences, 0);
   const ms = own.reduce((sum, each) => sum + each.durationMs, 0);
   const seeds = own.map(({ batch }) => batch.seed);
-  const range = `${Math.min(...seeds)} to ${Math.max(...seeds)}`;
-  return { name, sequences, seeds: range, seconds: ms / 1000, msEach: ms / sequences };
+  const range = seeds.length === 0 ? 'none' : `${Math.min(...seeds)} to ${Math.max(...seeds)}`;
+  return { name, sequences, seeds: range, seconds: ms / 1000, msEach: ms / Math.max(1, sequences) };
 }
 
 /** True when nothing failed. */

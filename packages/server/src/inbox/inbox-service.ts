@@ -45,6 +45,9 @@ export interface ConsumerRequest {
   readonly slow?: SlowPolicy | undefined;
 }
 
+/** Times that retention may come between before the client is told that it did. */
+const MAX_ROUNDS = 10;
+
 interface Reading {
   /** As the session calls it. */
   readonly consumer: string;
@@ -106,12 +109,13 @@ export class InboxService {
       if (subscriber.closed) return this.#release(keeper);
       const attachment = this.#attach(subscriber, keeper, request);
       const options = { slow: request.slow === 'disconnect' ? request.slow : 'catchup' } as const;
-      for (let recovered = false; !recovered; ) {
-        const offset = Math.min(keeper.acked, resumed ?? keeper.acked);
+      let after = Math.min(keeper.acked, resumed ?? keeper.acked);
+      for (let recovered = false, round = 1; !recovered; round++) {
+        const offset = after;
         const start = { kind: 'position', position: { epoch: keeper.epoch, offset } } as const;
         await hub.subscribe(subscriber, { kind: 'topic', topic }, start, options, (opened) => {
-          recovered = opened.recovered !== false;
-          // What retention took, or deleted, while this was being opened is passed by, and nothing else.
+          recovered = opened.recovered !== false || round === MAX_ROUNDS;
+          // What retention took, or who deleted the topic, while this was being opened is passed by, and nothing else.
           if (!recovered) hub.unsubscribe(subscriber, topic);
           else {
             onOpened(opened);
@@ -119,7 +123,7 @@ export class InboxService {
           }
         });
         if (subscriber.closed) return;
-        if (!recovered) await keeper.beginAgain();
+        if (!recovered) after = await keeper.beginAgain();
       }
     } catch (error) {
       if (this.#readings.get(subscriber)?.get(topic)?.keeper === keeper) this.leave(subscriber, topic);

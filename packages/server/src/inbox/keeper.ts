@@ -110,11 +110,14 @@ export class Keeper {
     if (this.#attached.size === 0) await this.#bury();
   }
 
-  /** The topic was not what it was taken for: resolves when a session may begin after `acked`. */
-  async beginAgain(): Promise<void> {
+  /** The topic was not what it was taken for: resolves with the offset after which a session may begin. */
+  async beginAgain(): Promise<number> {
     const { head } = await this.#options.engine.read(this.key.entity, this.key.topic, { last: 0 }, PAGE);
     if (head.epoch !== this.#epoch) await this.#beginAnew(head);
+    this.#head = head.offset;
     await this.#bury();
+    // An acknowledgement that came after the topic was deleted says nothing of the one that is there now.
+    return Math.min(this.acked, head.offset);
   }
 
   /** Counts a session in, right before it begins to read. `high` is what it was sent before, by another subscription. */
