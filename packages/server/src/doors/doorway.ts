@@ -63,6 +63,7 @@ export async function admit(
   if (token === undefined) {
     const refusal = bans.refusalOfAddress(address);
     if (refusal !== undefined) throw refusal;
+    connections.assertRoomForStranger();
     return undefined;
   }
   const identity = await identify(doorway, token, tokenRequestOf(request, address));

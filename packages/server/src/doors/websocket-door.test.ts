@@ -216,6 +216,19 @@ describe('a full node', () => {
     await small.close();
   });
 
+  test('[CONN-6] connections without a token cannot take the places of those that bring one', async () => {
+    const small = await TestServer.start({ limits: { maxConnections: 4 } });
+    const strangers = [await small.connectAnonymously(), await small.connectAnonymously()];
+    expect((await refusal(small.connectAnonymously())).status).toBe(503);
+    const known = [await small.connect(), await small.connect()];
+    // One that has shown its token is no stranger any more, but the node is full.
+    for (const client of [...strangers, ...known]) client.close();
+    await Promise.all([...strangers, ...known].map(({ closed }) => closed));
+    const again = await small.connectAnonymously();
+    again.close();
+    await small.close();
+  });
+
   test('[CONN-6] many that come at once do not slip through while their tokens are checked', async () => {
     const small = await TestServer.start({ limits: { maxConnections: 3 } });
     const attempts = await Promise.allSettled(

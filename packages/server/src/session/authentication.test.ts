@@ -151,6 +151,23 @@ describe('tokens that are not valid', () => {
     client.close();
   });
 
+  test('[AUTH-5] what a fresh token does not permit ends, and the rest goes on', async () => {
+    const client = await server.connect('/ws', { entity: 'narrowed' });
+    await client.next('welcome');
+    for (const topic of ['kept.a', 'lost.*']) {
+      client.send({ type: 'subscribe', topic });
+      await client.next('subscribed');
+    }
+    const token = await server.token({ entity: 'narrowed', topics: { subscribe: ['kept.*'] } });
+    client.send({ type: 'auth', token });
+    expect(await client.next('unsubscribed')).toMatchObject({ topic: 'lost.*', code: 'forbidden' });
+    await client.next('welcome');
+    await server.server.publish('lost.a', 'x', 1, { entity: 'narrowed' });
+    await server.server.publish('kept.a', 'x', 2, { entity: 'narrowed' });
+    expect(await client.next('event')).toMatchObject({ topic: 'kept.a' });
+    client.close();
+  });
+
   test('[AUTH-3] messages that follow `auth` at once wait until the token was checked', async () => {
     const client = await server.connectAnonymously();
     client.send({ type: 'auth', token: await server.token() });

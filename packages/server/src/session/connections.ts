@@ -31,6 +31,9 @@ const COUNTED_CLOSES: ReadonlySet<number | undefined> = new Set([
 /** Stands for every other: clients may close with any of thousands. */
 const OTHER_CLOSE = 'other';
 
+/** The share of a node's connections that may be without a token at a time. */
+const STRANGERS_SHARE = 0.5;
+
 /** How many connections there may be; a missing bound is none. */
 export interface ConnectionsOptions {
   /** Of the node. */
@@ -57,6 +60,8 @@ export class Connections {
   readonly #perEntity: Tally;
   readonly #perUser: Tally;
   readonly #perAddress: Tally;
+  /** Sessions that have a user. */
+  #identified = 0;
   #lastId = 0;
   readonly #idPrefix: string;
 
@@ -81,6 +86,12 @@ export class Connections {
     if (this.#sessions.size >= this.#max) this.#refuse(`this node has its ${this.#max} connections`);
     if (this.#perAddress.max === undefined || this.#perAddress.hasRoom(addressKey(address))) return;
     this.#refuse(`this address has its ${this.#perAddress.max} connections`);
+  }
+
+  /** The same for one more that brings no token yet: those cannot take the places of those who do ([CONN-6]). */
+  assertRoomForStranger(): void {
+    if (this.#sessions.size - this.#identified < Math.ceil(this.#max * STRANGERS_SHARE)) return;
+    this.#refuse('too many connections of this node have sent no token yet; bring it with the upgrade');
   }
 
   /** The same for one more of an entity and user. */
@@ -109,6 +120,7 @@ export class Connections {
 
   /** A session has become that of a user; to be called once, after {@link assertRoomFor}. */
   identified({ entityId, userId }: Identity): void {
+    this.#identified++;
     this.#perEntity.add(entityId);
     if (this.#perUser.max !== undefined) this.#perUser.add(userKey(entityId, userId));
   }
@@ -118,6 +130,7 @@ export class Connections {
     if (!this.#sessions.delete(session.id)) return;
     if (this.#perAddress.max !== undefined) this.#perAddress.remove(addressKey(session.remoteAddress));
     if (identity !== undefined) {
+      this.#identified--;
       this.#perEntity.remove(identity.entityId);
       if (this.#perUser.max !== undefined) this.#perUser.remove(userKey(identity.entityId, identity.userId));
     }

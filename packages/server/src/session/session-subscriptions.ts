@@ -76,9 +76,17 @@ export class SessionSubscriptions {
     return subscriptions.filter(({ implicit }) => !implicit).map(({ name }) => name);
   }
 
-  /** A fresh token says what is permitted from now on. */
+  /** A fresh token says what is permitted from now on: what it does not permit ends ([AUTH-5]). */
   renew(identity: Identity): void {
     this.#identity = identity;
+    const { subscriber } = this.#options;
+    for (const { name: topic, patterns, implicit } of [...subscriber.subscriptions]) {
+      if (implicit || patterns.every((pattern) => identity.permissions.maySubscribe(pattern))) continue;
+      this.#host.inbox.leave(subscriber, topic);
+      this.#host.hub.unsubscribe(subscriber, topic);
+      const reason = 'the fresh token does not permit it';
+      subscriber.tell({ type: 'unsubscribed', topic, code: 'forbidden', reason });
+    }
   }
 
   /** The session is draining: nothing begins any more. */
