@@ -52,6 +52,13 @@ const FAILED_ONCE = [
     sequence:
       '[{"seed":0,"retention":"all","maxRecentBytes":1000000,"lossyBus":false},[["consume",0,0],["consume",0,0],["publishWithin",0,0],["resume",0,7],["read",14,1],["handOver",0,0],["cut",0,0],["stall",0,0],["delete",0,0]]]',
   },
+  {
+    proof: 'simulation',
+    // A replay that spans both lives was interrupted by a slow loop, and began again from a cursor before them.
+    story: '[SUB-9] events of a former life of a topic came twice, since their epoch was not the newest',
+    sequence:
+      '[{"seed":2053210029,"retention":"all","maxRecentBytes":1000000,"lossyBus":true},[["restart",10,3],["publish",0,2],["delete",0,9],["wait",3,1],["read",18,9],["sever",0,8],["handOver",0,1],["publish",3,7],["read",23,9],["publish",9,7],["publish",20,9],["handOver",0,2],["publish",0,4],["wake",3,3],["read",5,1],["wait",1,2],["publishWithin",0,8],["publish",7,4],["consume",6,2],["read",17,5],["sever",0,1],["restart",1,0],["wait",3,4],["publishWithin",0,7],["delete",0,0],["resume",0,0],["handOver",0,0],["publish",0,0],["leave",0,0]]]',
+  },
 ];
 
 test.each(FAILED_ONCE)('$story', async ({ proof, sequence }) => {

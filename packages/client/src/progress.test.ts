@@ -72,6 +72,16 @@ test('[HB-4] a pattern drops what a resume repeats, however many cursors stood b
   expect(progress.resume).toBe('l1.2~d1.0');
 });
 
+// A replay that spans two lives of a topic was interrupted, and brought the first life a second time.
+test('[SUB-9] what a resume repeats of a former life of a topic is dropped', () => {
+  const progress = new Progress('t.*', 'd1.0', false);
+  const replay = [event('t.a', 1), event('t.a', 2), event('t.a', 1, 'f')];
+  expect(replay.map((each) => progress.accept(each))).toEqual([true, true, true]);
+  expect(replay.map((each) => progress.accept(each))).toEqual([false, false, false]);
+  expect(progress.accept(event('t.a', 2, 'f'))).toBe(true);
+  expect(progress.accept(event('t.a', 1, 'g'))).toBe(true);
+});
+
 test('a pattern remembers a bounded number of topics', () => {
   const progress = new Progress('t.*', undefined, false);
   for (let i = 0; i <= MAX_PLACES * 2; i++) progress.accept(event(`t.${i}`, 1));

@@ -29,6 +29,8 @@ interface Place {
  * forgotten, and a resume may repeat their events.
  */
 export const MAX_PLACES = 20_000;
+/** Former lives of a topic that are remembered. */
+const MAX_FORMER = 4;
 
 /**
  * How far one subscription has read: what is a repeat, and from where to resume.
@@ -47,6 +49,8 @@ export class Progress {
   readonly #filtered: boolean;
   #places = new Map<string, Place>();
   #olderPlaces = new Map<string, Place>();
+  /** By topic, the epochs of its former lives that were read to their end: a replay may begin before it. */
+  readonly #former = new Map<string, readonly string[]>();
   #cursor: string | undefined;
   /** `subscribed.cursor` lies behind the replay, so it counts only when the replay has been read. */
   #cursorAfterReplay: string | undefined;
@@ -70,6 +74,7 @@ export class Progress {
     const copy = new Progress(this.topic, this.#since, this.#filtered);
     copy.#places = new Map(this.#places);
     copy.#olderPlaces = new Map(this.#olderPlaces);
+    for (const [topic, epochs] of this.#former) copy.#former.set(topic, epochs);
     copy.#cursor = this.#cursor;
     copy.#cursorBehindPlace = this.#cursorBehindPlace;
     return copy;
@@ -115,8 +120,16 @@ export class Progress {
   /** Whether an event is new; a new one moves the reader on. */
   accept(event: MillraceEvent): boolean {
     const known = this.#places.get(event.topic) ?? this.#olderPlaces.get(event.topic);
-    const isNew = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
+    const anew = known !== undefined && known.epoch !== event.epoch;
+    const isNew = anew
+      ? this.#former.get(event.topic)?.includes(event.epoch) !== true
+      : known === undefined || event.offset > known.offset;
     if (isNew) {
+      if (anew)
+        this.#former.set(
+          event.topic,
+          [...(this.#former.get(event.topic) ?? []), known.epoch].slice(-MAX_FORMER),
+        );
       this.#cursorBehindPlace = undefined;
       this.#remember(event.topic, { epoch: event.epoch, offset: event.offset, id: event.id });
     }
@@ -199,6 +212,7 @@ export class Progress {
   #forget(): void {
     this.#places.clear();
     this.#olderPlaces.clear();
+    this.#former.clear();
     this.#cursor = undefined;
     this.#cursorBehindPlace = undefined;
   }
