@@ -22,4 +22,6 @@ async function start({ directory, secret, port }: InboxServerOrder): Promise<voi
   process.send?.({ port: listening.port });
 }
 
+// Nothing outlives the soak test.
+process.on('disconnect', () => process.exit(1));
 process.on('message', (order: InboxServerOrder) => void start(order));

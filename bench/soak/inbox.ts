@@ -19,14 +19,16 @@ import type { InboxServerOrder } from './inbox-server.ts';
 const { values } = parseArgs({
   options: {
     users: { type: 'string', default: '100' },
-    messages: { type: 'string', default: '100' },
-    seconds: { type: 'string', default: '45' },
+    messages: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '85' },
   },
 });
 const users = Number(values.users);
 /** To each user. */
 const messages = Number(values.messages);
 const deadline = performance.now() + Number(values.seconds) * 1000;
+/** Whoever has no answer after so long does not wait for it. In ms. */
+const ANSWER_MS = 5000;
 const secret = 'the soak test signs its own tokens with this';
 const directory = await mkdtemp(join(tmpdir(), 'millrace-inbox-'));
 const token = (userId: string, role: 'member' | 'publisher'): Promise<string> =>
@@ -70,8 +72,13 @@ const unacknowledged = async (): Promise<number> => {
   const acked = await Promise.all(Array.from({ length: users }, (_, i) => readAcked(userId(i))));
   return acked.reduce((total, each) => total + messages - each, 0);
 };
-await until(async () => (await unacknowledged()) === 0);
-const notAcknowledged = await unacknowledged();
+let notAcknowledged = users * messages;
+await until(async () => {
+  notAcknowledged = await unacknowledged();
+  return notAcknowledged === 0;
+}, 500);
+if (performance.now() > deadline) tellUnfinished();
+const deadLetters = await countDeadLetters();
 for (const reader of readers) reader.close();
 server.kill('SIGTERM');
 await rm(directory, { recursive: true, force: true });
@@ -86,13 +93,22 @@ const result = {
   afterAck: sum(({ problems }) => problems.afterAck),
   missing: sum(({ received }) => messages - received),
   notAcknowledged,
+  deadLetters,
+  seconds: Math.round(performance.now() / 1000),
 };
 console.log(JSON.stringify(result));
 const { disorder, afterAck, missing } = result;
-process.exit(disorder + afterAck + missing + notAcknowledged === 0 ? 0 : 1);
+process.exit(disorder + afterAck + missing + notAcknowledged + deadLetters === 0 ? 0 : 1);
 
 function userId(i: number): string {
   return `soak-${i}`;
+}
+
+/** Where each reader stands when not all were done in time. */
+function tellUnfinished(): void {
+  for (const [i, reader] of readers.entries()) {
+    console.error(`${userId(i)} stands at ${reader.state}`);
+  }
 }
 
 function sum(of: (reader: InboxReader) => number): number {
@@ -105,7 +121,8 @@ async function start(): Promise<ChildProcess> {
   });
   const order: InboxServerOrder = { directory, secret, port };
   child.send(order);
-  const [listening] = (await once(child, 'message')) as [{ readonly port: number }];
+  const failed = once(child, 'exit').then(() => Promise.reject(new Error('the server did not start')));
+  const [listening] = (await Promise.race([once(child, 'message'), failed])) as [{ readonly port: number }];
   ({ port } = listening);
   return child;
 }
@@ -143,6 +160,7 @@ async function publish(events: readonly object[]): Promise<boolean> {
       method: 'POST',
       headers: { authorization: `Bearer ${publisher}`, 'content-type': 'application/json' },
       body: JSON.stringify({ events }),
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
     await response.arrayBuffer();
     return response.status === 200;
@@ -152,17 +170,33 @@ async function publish(events: readonly object[]): Promise<boolean> {
 }
 
 async function readAcked(user: string): Promise<number> {
-  const response = await fetch(`${url}/api/v1/users/${user}/inbox?limit=1`, {
-    headers: { authorization: `Bearer ${publisher}` },
-  });
-  const letters = await fetch(`${url}/api/v1/topics/user.${user}.dead-letter`, {
-    headers: { authorization: `Bearer ${await token(user, 'member')}` },
-  });
-  if (letters.status !== 404) throw new Error(`${user} has dead letters`);
-  return ((await response.json()) as { acked: number }).acked;
+  const { acked } = await read<{ acked: number }>(`users/${user}/inbox?limit=1`, publisher);
+  return acked ?? 0;
+}
+
+/** Users of whom something was given up, or of whom that cannot be told. */
+async function countDeadLetters(): Promise<number> {
+  const ids = Array.from({ length: users }, (_, i) => userId(i));
+  const answers = await Promise.all(
+    ids.map(async (user) => read(`topics/user.${user}.dead-letter`, await token(user, 'member'))),
+  );
+  return answers.filter(({ status }) => status !== 404).length;
+}
+
+/** What the server answers, errors included; nothing when it does not. */
+async function read<Answer>(path: string, bearer: string): Promise<Partial<Answer> & { status?: number }> {
+  try {
+    const response = await fetch(`${url}/api/v1/${path}`, {
+      headers: { authorization: `Bearer ${bearer}` },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    return { ...((await response.json()) as Partial<Answer>), status: response.status };
+  } catch {
+    return {};
+  }
 }
 
 /** Waits, but no longer than the soak test may take. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition()) && performance.now() < deadline) await pause(20);
+async function until(condition: () => boolean | Promise<boolean>, everyMs = 20): Promise<void> {
+  while (!(await condition()) && performance.now() < deadline) await pause(everyMs);
 }
