@@ -82,6 +82,8 @@ interface Follower {
   readonly names: readonly string[];
   wire: WireClient;
   readonly followed: Map<string, Followed>;
+  /** It did not read since it was looked at last. */
+  isBehind: boolean;
   /** Every place it was ever told, by name of a subscription. */
   readonly places: Map<string, string[]>;
 }
@@ -120,6 +122,7 @@ class Run {
       names,
       wire: new WireClient(this.#server),
       followed: new Map(),
+      isBehind: false,
       places: new Map(),
     }));
     this.#devices = DEVICES.map(
@@ -171,7 +174,11 @@ class Run {
       const sweptMs = nowMs - ((nowMs - this.#createdMs[slot]) % SWEEP_MS);
       this.#model.expire(slot, sweptMs);
     }
-    for (const client of this.#clients) if (client.wire.reads) this.#look(client);
+    for (const client of this.#clients) {
+      if (!client.wire.reads) continue;
+      if (client.isBehind) this.#lookBack(client);
+      else this.#look(client);
+    }
     for (const device of this.#devices) {
       device.consumer.follow(this.#model);
       device.look(nowMs);
@@ -254,18 +261,19 @@ class Run {
     client.wire.cut();
     client.followed.clear();
     client.wire = new WireClient(this.#server);
+    client.isBehind = false;
   }
 
   stopReading(client: Follower): void {
-    // What it has subscribed to meanwhile could not be told from what it had.
     client.wire.stopReading();
+    client.isBehind = true;
   }
 
   async read(client: Follower): Promise<void> {
     if (client.wire.reads) return;
     client.wire.readAgain();
     await this.#time.pass(STEP_MS);
-    this.#lookBack(client);
+    await this.#lookAtAll();
   }
 
   async delete(which: number): Promise<void> {
@@ -466,6 +474,7 @@ class Run {
   /** What a client that did not read for a while got in the end, by the policy of each subscription. */
   #lookBack(client: Follower): void {
     const { wire, followed } = client;
+    client.isBehind = false;
     if (wire.closed !== undefined) {
       const mayEnd = [...followed.values()].some(({ manner }) => manner.slow === 'disconnect');
       // It was not heard for too long, or too slow.
