@@ -18,6 +18,7 @@ export default defineConfig({
       ...packages.map((name) => project(name, [`packages/${name}/src/**/*.test.{ts,tsx}`])),
       project('scripts', ['scripts/**/*.test.ts']),
       project('examples', ['examples/**/*.test.ts']),
+      project('guides', ['docs/**/*.test.ts']),
       project('bench', ['bench/**/*.test.ts']),
       project('proof', ['proof/**/*.test.ts']),
     ],
