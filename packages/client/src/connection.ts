@@ -200,7 +200,7 @@ export class Connection {
       this.#receive(attempt, text, token);
     } catch (cause) {
       // It may have been understood in part. What was read before it is safe, and reading goes on from there.
-      const error = new MillraceError('unavailable', 'the server sent what breaks the protocol', { cause });
+      const error = new MillraceError('unavailable', 'the server broke the protocol', { cause });
       if (this.#attempt === attempt) this.#lose(attempt, { cause: 'closed', error, final: false });
     }
   }

@@ -1,3 +1,4 @@
+import { CONTROL_NAMESPACE, isControlTopic } from './control.ts';
 import { isSessionTopic, SESSION_NAMESPACE } from './direct-send.ts';
 import { encodeSegment } from './segment.ts';
 import { matchesPattern, namespaceOf } from './topic.ts';
@@ -30,10 +31,10 @@ export function isPrivateTopic(topic: string): boolean {
  * Depends on the two names alone, so that it can be decided once for all subscribers of a pattern.
  */
 export function isHiddenFrom(pattern: string, topic: string): boolean {
-  return isPrivateTopic(topic) && !isPrivateTopic(pattern);
+  return pattern.startsWith('*') && (isPrivateTopic(topic) || isControlTopic(topic));
 }
 
-/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]). */
+/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]), and no control topic ([CTRL-3]). */
 export function selectsTopic(patterns: readonly string[], topic: string): boolean {
   for (const pattern of patterns) {
     if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
@@ -41,11 +42,13 @@ export function selectsTopic(patterns: readonly string[], topic: string): boolea
   return false;
 }
 
-/** Patterns that select every topic, private ones too. */
+/** Patterns that select every topic, hidden ones too. */
 export const EVERY_TOPIC: readonly string[] = [
   '*',
   INBOX_NAMESPACE,
   `${INBOX_NAMESPACE}.*`,
   SESSION_NAMESPACE,
   `${SESSION_NAMESPACE}.*`,
+  CONTROL_NAMESPACE,
+  `${CONTROL_NAMESPACE}.*`,
 ];

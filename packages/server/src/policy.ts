@@ -51,6 +51,12 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   audit: { ...DEFAULT_POLICY, retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
   // What lies below inboxes, such as their dead letters. An inbox itself is trimmed by the service that knows what is alive in it.
   user: DEFAULT_POLICY,
+  // Read at once by whoever runs the thing, or soon after its connection is back.
+  control: {
+    ...LIVE_POLICY,
+    priority: 'high',
+    retention: { maxEvents: 1000, maxAgeMs: HOUR_MS, maxBytes: 1024 * 1024 },
+  },
   // Only a session that reads slowly comes back to what it was sent.
   session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };

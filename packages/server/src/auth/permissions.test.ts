@@ -131,8 +131,25 @@ describe('Permissions', () => {
     expect(permissions.readable()).not.toContain('session.*');
   });
 
+  test.for(ROLES)('[CTRL-3] %s follows a control topic by its name if it runs things', (role) => {
+    const runs = ['agent', 'publisher', 'admin'].includes(role);
+    const permissions = permissionsOf([role]);
+    expect(permissions.maySubscribe('control.x-1')).toBe(runs);
+    expect(permissions.mayRead('control.x-1')).toBe(runs);
+    for (const pattern of ['control.*', 'control.*.x']) {
+      expect(permissionsOf([role], { subscribe: ['*', 'control.*'] }).maySubscribe(pattern)).toBe(false);
+    }
+    expect(permissionsOf([role], { subscribe: ['tool.*'] }).maySubscribe('control.x-1')).toBe(false);
+    expect(permissionsOf([role], { subscribe: ['control.*'] }).maySubscribe('control.x-1')).toBe(runs);
+    expect(permissionsOf([role], { subscribe: ['control.*'] }).readable()).toEqual([]);
+  });
+
+  test.for(ROLES)('[CTRL-2] %s writes to no control topic, whatever the token lists', (role) => {
+    expect(permissionsOf([role], { publish: ['*', 'control.*'] }).mayPublish('control.x-1')).toBe(false);
+  });
+
   test('[AUTH-8] whatever the token lists, no subscription delivers what is private to others', () => {
-    const segment = fc.constantFrom('*', 'user', 'session', 'me', 'bob', 'x');
+    const segment = fc.constantFrom('*', 'user', 'session', 'control', 'me', 'bob', 'x');
     const pattern = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('.'));
     const topic = pattern.filter((text) => !text.includes('*'));
     fc.assert(

@@ -2,8 +2,10 @@ import {
   BROADCAST_TOPIC,
   coversPattern,
   encodeSegment,
+  hasWildcard,
   INBOX_NAMESPACE,
   inboxOf,
+  isControlTopic,
   isInboxTopic,
   isPrivateTopic,
   isSessionTopic,
@@ -19,26 +21,30 @@ interface RoleGrant {
   readonly publish: readonly string[] | 'never';
   /** May write into users' inboxes, broadcast, and send to single users and sessions. */
   readonly broadcast: boolean;
+  /** Reads the control topics of what it runs: it has been given something to do, and must hear when to stop. */
+  readonly followControl: boolean;
   /** May disconnect clients, delete topics and revoke tokens. */
   readonly administer: boolean;
 }
 
 const ROLE_GRANTS: Readonly<Record<Role, RoleGrant>> = {
-  observer: { subscribe: ['*'], publish: 'never', broadcast: false, administer: false },
+  observer: { subscribe: ['*'], publish: 'never', broadcast: false, followControl: false, administer: false },
   member: {
     subscribe: ['*'],
     publish: ['chat.*', 'collab.*', 'presence.*'],
     broadcast: false,
+    followControl: false,
     administer: false,
   },
   agent: {
     subscribe: ['*'],
     publish: ['agent.{self}', 'agent.{self}.*', 'agents.{self}', 'agents.{self}.*'],
     broadcast: false,
+    followControl: true,
     administer: false,
   },
-  publisher: { subscribe: ['*'], publish: ['*'], broadcast: true, administer: false },
-  admin: { subscribe: ['*'], publish: ['*'], broadcast: true, administer: true },
+  publisher: { subscribe: ['*'], publish: ['*'], broadcast: true, followControl: true, administer: false },
+  admin: { subscribe: ['*'], publish: ['*'], broadcast: true, followControl: true, administer: true },
 };
 
 /** A token's claim `topics`: each list takes the place of the roles' default. */
@@ -72,6 +78,7 @@ export class Permissions {
   readonly mayBroadcast: boolean;
   /** May disconnect clients, delete topics and revoke tokens. */
   readonly mayAdminister: boolean;
+  readonly #followsControl: boolean;
   readonly #shared: readonly string[];
   readonly #ownInbox: readonly string[];
   readonly #publishable: readonly string[];
@@ -88,6 +95,7 @@ export class Permissions {
     );
     this.mayBroadcast = grants.some((grant) => grant.broadcast);
     this.mayAdminister = grants.some((grant) => grant.administer);
+    this.#followsControl = grants.some((grant) => grant.followControl);
     this.#shared = [...new Set(subscribe.filter((pattern) => !isPrivateTopic(pattern)))];
     this.#ownInbox = [...new Set(subscribe.flatMap((pattern) => ownInboxPart(pattern, userId)))];
     this.#publishable = [...new Set(publish)];
@@ -107,20 +115,28 @@ export class Permissions {
     return this.#granted(topic).some((pattern) => matchesPattern(pattern, topic));
   }
 
-  /** Whether the identity may publish to this topic. What reaches sessions unasked takes who may broadcast. */
+  /**
+   * Whether the identity may publish to this topic. What reaches sessions unasked takes who may broadcast; to control topics
+   * only the server writes.
+   */
   mayPublish(topic: string): boolean {
+    if (isControlTopic(topic)) return false;
     if (!this.mayBroadcast && (isPrivateTopic(topic) || topic === BROADCAST_TOPIC)) return false;
     return this.#publishable.some((pattern) => matchesPattern(pattern, topic));
   }
 
   /** Everything the identity may read, its own inbox included: each of these passes {@link maySubscribe}. */
   readable(): readonly string[] {
-    return [...this.#shared, ...this.#ownInbox];
+    return [...this.#shared.filter((pattern) => this.maySubscribe(pattern)), ...this.#ownInbox];
   }
 
-  /** The patterns that may grant a topic or pattern: of its own session's topic each session gets what there is unasked. */
+  /**
+   * The patterns that may grant a topic or pattern. Of its own session's topic each session gets what there is unasked; control
+   * topics are read one by one, by who runs things.
+   */
   #granted(topic: string): readonly string[] {
     if (isSessionTopic(topic)) return [];
+    if (isControlTopic(topic)) return this.#followsControl && !hasWildcard(topic) ? this.#shared : [];
     return isInboxTopic(topic) ? this.#ownInbox : this.#shared;
   }
 }

@@ -1,4 +1,4 @@
-import { formatPosition, isHiddenFrom, MillraceError } from '@millrace/protocol';
+import { formatPosition, isControlTopic, isHiddenFrom, MillraceError } from '@millrace/protocol';
 import Type from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import type { Engine, TopicHead } from '../../engine/engine.ts';
@@ -53,7 +53,7 @@ const ListSchema = {
   tags: ['Topics'],
   summary: 'List topics',
   description:
-    'Topics that match and that the token may read. A pattern that begins with `*` finds nobody’s inbox (`user.*`): ask for it by its name. Topics of sessions (`session.*`) are not listed.',
+    'Topics that match and that the token may read. A pattern that begins with `*` finds nobody’s inbox (`user.*`): ask for it by its name. Topics of sessions (`session.*`) and control topics (`control.*`) are not listed.',
   querystring: ListQuery,
   response: { 200: ListAnswer, ...guardedAnswers('bad-message', 'bad-topic', 'unavailable') },
 } as const;
@@ -132,7 +132,7 @@ async function listReadable(
     for (const head of heads) {
       if (topics.length === limit) return { topics, next: from };
       from = head.topic;
-      const hidden = pattern !== undefined && isHiddenFrom(pattern, head.topic);
+      const hidden = pattern === undefined ? isControlTopic(head.topic) : isHiddenFrom(pattern, head.topic);
       if (!hidden && permissions.mayRead(head.topic)) topics.push(topicBody(head));
     }
     if (heads.length < SCAN_PAGE) return { topics };
