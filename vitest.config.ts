@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['source', 'module', 'node', 'development|production'];
 
 const project = (name: string, include: string[]) => ({ extends: true as const, test: { name, include } });
-const packages = ['protocol', 'server', 'client', 'react', 'dashboard', 'testkit', 'cli'];
+const packages = ['protocol', 'catalog', 'server', 'client', 'react', 'dashboard', 'testkit', 'cli'];
 
 export default defineConfig({
   resolve: { conditions },

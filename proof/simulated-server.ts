@@ -1,3 +1,4 @@
+import { createCatalog } from '@millrace/catalog';
 import type { Limits } from '@millrace/protocol';
 import { NotificationBus } from '@millrace/testkit';
 import { createAuthenticator } from '../packages/server/src/auth/authenticator.ts';
@@ -14,6 +15,7 @@ import { InboxService } from '../packages/server/src/inbox/inbox-service.ts';
 import { createEnforcement } from '../packages/server/src/limits-config.ts';
 import { Policies } from '../packages/server/src/policy.ts';
 import { ClientCounters } from '../packages/server/src/session/client-counters.ts';
+import { EventChecks } from '../packages/server/src/session/event-checks.ts';
 import { Publisher } from '../packages/server/src/session/publisher.ts';
 import { Session } from '../packages/server/src/session/session.ts';
 import type { SessionHost } from '../packages/server/src/session/session-host.ts';
@@ -34,6 +36,12 @@ const CONFIG = resolveConfig({});
 
 /** When what a consumer does not acknowledge is sent again, three times; shorter than in life. */
 export const DELIVERY_RULES = new DeliveryRules({ redeliveryMs: [2000, 3000, 4000], ttlMs: 60_000 });
+
+const CHECKS = new EventChecks({
+  catalog: createCatalog([]),
+  unknownEventsOf: () => 'allow',
+  onUnknown: () => {},
+});
 
 const LIMITS: Limits = {
   maxMessageBytes: 64_000,
@@ -157,7 +165,13 @@ export class SimulatedServer {
     const { rates, violations } = createEnforcement(CONFIG, { clock: time, wheel, log: () => {} });
     const host: SessionHost = {
       hub,
-      publisher: new Publisher({ engine, clock: time, maxEventBytes: LIMITS.maxMessageBytes, priorityOf }),
+      publisher: new Publisher({
+        engine,
+        clock: time,
+        checks: CHECKS,
+        maxEventBytes: LIMITS.maxMessageBytes,
+        priorityOf,
+      }),
       inbox,
       counters: new ClientCounters(time),
       maxEarlyBytes: 1_000_000,

@@ -10,11 +10,12 @@ import { isTest, sourceFiles, workspaceRoot } from './source-files.ts';
 /** Folder below packages/ → the packages it may import. Tests may import any. */
 const packageLayers: Record<string, readonly string[]> = {
   protocol: [],
-  client: ['protocol'],
-  server: ['protocol'],
-  react: ['client', 'protocol'],
-  dashboard: ['react', 'client', 'protocol'],
-  cli: ['server', 'client', 'protocol'],
+  catalog: ['protocol'],
+  client: ['catalog', 'protocol'],
+  server: ['catalog', 'protocol'],
+  react: ['client', 'catalog', 'protocol'],
+  dashboard: ['react', 'client', 'catalog', 'protocol'],
+  cli: ['server', 'client', 'catalog', 'protocol'],
   testkit: ['server', 'protocol'],
 };
 

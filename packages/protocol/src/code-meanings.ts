@@ -21,6 +21,8 @@ export const CODE_MEANINGS: Readonly<Record<CodeName, string>> = {
   'bad-message': 'A field is missing or of the wrong shape; the message says which.',
   'bad-topic': 'The topic or pattern breaks the naming rules.',
   'bad-position': 'The position or cursor cannot be read.',
+  'bad-data': 'The event’s data breaks its schema; `details.path` says where.',
+  'unknown-event': 'The catalog has no event of that name, and the topic’s namespace allows no other.',
   'forbidden-key': 'An object has the key `__proto__`.',
   'too-deep': 'The JSON is nested deeper than allowed.',
   'too-large': 'The message or event is larger than allowed.',

@@ -36,6 +36,8 @@ export const CODES = {
   'bad-message': { http: 400, retryable: false },
   'bad-topic': { http: 400, retryable: false },
   'bad-position': { http: 400, retryable: false },
+  'bad-data': { http: 422, retryable: false },
+  'unknown-event': { http: 422, retryable: false },
   'forbidden-key': { http: 400, retryable: false },
   'too-deep': { http: 400, retryable: false },
   'too-large': { http: 413, retryable: false },

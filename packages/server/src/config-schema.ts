@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS, PRIORITIES, ROLES } from '@millrace/protocol';
 import Type from 'typebox';
 import { DURATION_PATTERN, type Duration } from './duration.ts';
 import { SLOW_POLICIES } from './hub/slow-queue.ts';
+import { UNKNOWN_EVENTS } from './policy.ts';
 
 /*
  * The configuration, once: types, defaults, checks, flags, environment variables and documentation all come from here.
@@ -79,6 +80,12 @@ const Namespace = section('The policy of one namespace.', {
   ),
   priority: Type.Optional(
     Type.Enum([...PRIORITIES], { description: 'Of events whose publisher names none.' }),
+  ),
+  unknownEvents: Type.Optional(
+    Type.Enum([...UNKNOWN_EVENTS], {
+      description:
+        'What becomes of events whose name the catalog does not know: `allow`, `warn` (a line in the log), `refuse`. `allow` when missing.',
+    }),
   ),
 });
 

@@ -3,6 +3,10 @@ import type { EngineSlot, Retention } from './engine/engine.ts';
 import type { SlowPolicy } from './hub/slow-queue.ts';
 import { isInbox } from './inbox/consumer-key.ts';
 
+/** What becomes of events whose name the catalog does not know. */
+export const UNKNOWN_EVENTS = ['allow', 'warn', 'refuse'] as const;
+export type UnknownEvents = (typeof UNKNOWN_EVENTS)[number];
+
 /** What a namespace (a topic's first segment) decides for its topics. */
 export interface NamespacePolicy {
   /** Which engine keeps its topics. */
@@ -14,6 +18,7 @@ export interface NamespacePolicy {
   readonly flushWindowMs: number;
   /** Of events whose publisher named none. */
   readonly priority: Priority;
+  readonly unknownEvents: UnknownEvents;
 }
 
 /** The priority of some events by name, whatever their namespace says, unless their publisher names one. */
@@ -33,6 +38,7 @@ export const DEFAULT_POLICY: NamespacePolicy = {
   slow: 'catchup',
   flushWindowMs: 0,
   priority: 'normal',
+  unknownEvents: 'allow',
 };
 
 const LIVE_POLICY: NamespacePolicy = {

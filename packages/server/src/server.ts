@@ -1,3 +1,4 @@
+import { builtInFamilies, createCatalog } from '@millrace/catalog';
 import { pino } from 'pino';
 import { revokedToken } from './auth/auth-error.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
@@ -32,6 +33,7 @@ import { TokenRevocations } from './services/token-revocations.ts';
 import { type Mutable, Server } from './serving.ts';
 import { ClientCounters } from './session/client-counters.ts';
 import type { Connections } from './session/connections.ts';
+import { EventChecks } from './session/event-checks.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
@@ -94,9 +96,15 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     deliveryOf: (topic) => policies.of(topic),
     onError,
   });
+  const checks = new EventChecks({
+    catalog: createCatalog(builtInFamilies),
+    unknownEventsOf: (topic) => policies.of(topic).unknownEvents,
+    onUnknown: (topic, event) => logger.warn({ topic, event }, 'the catalog does not know this event'),
+  });
   const publisher = new Publisher({
     engine,
     clock,
+    checks,
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });

@@ -24,7 +24,7 @@ export class Publications {
   ): void {
     this.#underWay++;
     this.#backlog.begin(1);
-    void this.#publisher.publish(identity, [{ ...event, data: JSON.stringify(data) }]).then(
+    void this.#publisher.publish(identity, [{ ...event, data: JSON.stringify(data), value: data }]).then(
       ([outcome]) => {
         onOutcome(outcome);
         this.#settled();

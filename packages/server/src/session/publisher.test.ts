@@ -1,15 +1,22 @@
+import { createCatalog } from '@millrace/catalog';
 import type { PublishResult } from '@millrace/protocol';
 import { ManualClock } from '@millrace/testkit';
 import { expect, test } from 'vitest';
 import { systemTurns } from '../clock.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
+import { EventChecks } from './event-checks.ts';
 import { Publisher } from './publisher.ts';
 
 // Timed calls once took a shorter way back than the others, and a client got every 16th answer first.
 test('[PUB-7] answers come in the order of the publications, timed or not', async () => {
   const clock = new ManualClock();
   const engine = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
-  const publisher = new Publisher({ engine, clock, maxEventBytes: 1000, priorityOf: () => 'normal' });
+  const checks = new EventChecks({
+    catalog: createCatalog([]),
+    unknownEventsOf: () => 'allow',
+    onUnknown: () => {},
+  });
+  const publisher = new Publisher({ engine, clock, checks, maxEventBytes: 1000, priorityOf: () => 'normal' });
   const answered: number[] = [];
   await Promise.all(
     Array.from({ length: 100 }, async () => {

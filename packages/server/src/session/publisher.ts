@@ -11,9 +11,14 @@ import type { Clock } from '../clock.ts';
 import type { AppendRequest, AppendResult, Engine } from '../engine/engine.ts';
 import { Histogram } from '../metrics/histogram.ts';
 import { NameCounts } from '../metrics/name-counts.ts';
+import type { EventChecks } from './event-checks.ts';
 
 /** An event as a publisher gives it, its data already JSON text. */
-export type EncodedInput = Omit<EventInput, 'data'> & { readonly data: string };
+export type EncodedInput = Omit<EventInput, 'data'> & {
+  readonly data: string;
+  /** The data itself, where it is at hand, for its check. */
+  readonly value?: unknown;
+};
 
 /** Event names that are counted by themselves. */
 const MAX_EVENT_NAMES = 256;
@@ -30,6 +35,7 @@ export interface PublisherOptions {
   readonly maxEventBytes: number;
   /** The priority of an event whose publisher named none. */
   readonly priorityOf: (topic: string, event: string) => Priority;
+  readonly checks: EventChecks;
 }
 
 /** Appends events for whoever may: the one way into the log for sessions, the HTTP API, services and embedders. */
@@ -48,12 +54,14 @@ export class Publisher {
   readonly #engine: Engine;
   readonly #maxEventBytes: number;
   readonly #priorityOf: PublisherOptions['priorityOf'];
+  readonly #checks: EventChecks;
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
     this.#clock = options.clock;
     this.#maxEventBytes = options.maxEventBytes;
     this.#priorityOf = options.priorityOf;
+    this.#checks = options.checks;
   }
 
   /**
@@ -139,6 +147,7 @@ export class Publisher {
         details: { maxEventBytes: this.#maxEventBytes },
       });
     }
+    this.#checks.assert(input);
     const priority = input.priority ?? this.#priorityOf(topic, event);
     const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
     return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };

@@ -62,7 +62,7 @@ function listOf(values: unknown, path: string): readonly unknown[] {
 function readOne(value: unknown, path: string, read: EventReader, maxJsonDepth: number): EncodedInput {
   checkValue(value, maxJsonDepth, path);
   const event = read(value, path);
-  return { ...event, data: JSON.stringify(event.data) };
+  return { ...event, data: JSON.stringify(event.data), value: event.data };
 }
 
 function readOneOfMany(

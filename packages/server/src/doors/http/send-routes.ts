@@ -194,7 +194,7 @@ async function publish(
   topic: string,
   { data, ...message }: DirectSend,
 ): Promise<PublishResult> {
-  const input = { event: DEFAULT_EVENT, ...message, topic, data: JSON.stringify(data) };
+  const input = { event: DEFAULT_EVENT, ...message, topic, data: JSON.stringify(data), value: data };
   const [outcome] = await publisher.publish(sender, [input]);
   if (outcome instanceof MillraceError) throw outcome;
   if (outcome === undefined) throw new Error('the publisher left an event without an outcome');

@@ -1,0 +1,4 @@
+// Without schemas, so that a browser loads nothing else for them.
+export type * from '../view.ts';
+export * from './latest.ts';
+export * from './newest-per-key.ts';

@@ -1,0 +1,69 @@
+import { type TestClient, TestServer } from '@millrace/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+let server: TestServer;
+let client: TestClient;
+
+beforeAll(async () => {
+  server = await TestServer.start({
+    namespaces: { strict: { unknownEvents: 'refuse' }, '*': { unknownEvents: 'allow' } },
+  });
+});
+
+afterAll(() => server.close());
+
+beforeEach(async () => {
+  client = await server.connect('/ws');
+  await client.next('welcome');
+  return () => client.close();
+});
+
+const PROGRESS = { task_id: 'a', progress: 40, message: 'Compiling' };
+
+function publish(fields: object): void {
+  client.send({
+    type: 'publish',
+    id: 'p',
+    topic: 'task.a',
+    event: 'task.progress',
+    data: PROGRESS,
+    ...fields,
+  });
+}
+
+describe('events are held to the catalog', () => {
+  test.each([
+    ['a missing field', { progress: 40, message: 'm' }, '/data/task_id'],
+    ['a number out of its range', { ...PROGRESS, progress: 140 }, '/data/progress'],
+    ['text instead of a number', { ...PROGRESS, progress: '40' }, '/data/progress'],
+    ['no object at all', 7, '/data'],
+  ])('[PUB-8] %s is refused with its path', async (_what, data, path) => {
+    publish({ data });
+    expect(await client.next('error')).toMatchObject({
+      id: 'p',
+      code: 'bad-data',
+      retryable: false,
+      message: expect.stringContaining(`"${path}"`),
+      details: { event: 'task.progress', path },
+    });
+  });
+
+  test('[PUB-8] fields that no schema names are stored as they are', async () => {
+    client.send({ type: 'subscribe', topic: 'task.a' });
+    await client.next('subscribed');
+    publish({ data: { ...PROGRESS, branch: 'main' } });
+    expect(await client.next('event')).toMatchObject({ data: { ...PROGRESS, branch: 'main' } });
+  });
+
+  test('[PUB-9] an unknown name is allowed, unless the namespace refuses it', async () => {
+    publish({ event: 'task.dreamt', data: 1 });
+    expect(await client.next('ok')).toMatchObject({ id: 'p' });
+    publish({ topic: 'strict.a', event: 'task.dreamt', data: 1 });
+    expect(await client.next('error')).toMatchObject({
+      code: 'unknown-event',
+      details: { event: 'task.dreamt' },
+    });
+    publish({ topic: 'strict.a' });
+    expect(await client.next('ok')).toMatchObject({ id: 'p' });
+  });
+});
