@@ -96,8 +96,9 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     deliveryOf: (topic) => policies.of(topic),
     onError,
   });
+  const catalog = createCatalog(builtInFamilies);
   const checks = new EventChecks({
-    catalog: createCatalog(builtInFamilies),
+    catalog,
     unknownEventsOf: (topic) => policies.of(topic).unknownEvents,
     onUnknown: (topic, event) => logger.warn({ topic, event }, 'the catalog does not know this event'),
   });
@@ -223,6 +224,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     statistics: figures.statistics,
     exposition: figures.exposition,
     version: VERSION,
+    families: catalog.families,
     maxBodyBytes: MAX_BODY_BYTES,
     requestBytes: { max: limits.maxRequestBytes, maxPerUser: limits.maxRequestBytesPerUser },
     operatorEntity: DEFAULT_ENTITY,

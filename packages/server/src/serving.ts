@@ -34,7 +34,17 @@ const IDLE_CHECK_MS = 20;
 /** When clients should come back after a planned end, in ms. */
 const RETRY_AFTER_MS = 1000;
 
-const OWN_PATHS = ['/ws', '/events', '/api/v1', '/openapi.json', '/docs', '/livez', '/readyz', '/healthz'];
+const OWN_PATHS = [
+  '/ws',
+  '/events',
+  '/api/v1',
+  '/openapi.json',
+  '/asyncapi.json',
+  '/docs',
+  '/livez',
+  '/readyz',
+  '/healthz',
+];
 
 export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -225,7 +225,9 @@ test('[AUTH-15] no token is in anything that the server writes', async () => {
     '/api/v1/ws/stats',
     '/metrics',
     '/openapi.json',
+    '/asyncapi.json',
     '/docs',
+    '/docs/events',
     '/healthz?verbose',
   ]) {
     note(path, (await admin.get(path)).text);

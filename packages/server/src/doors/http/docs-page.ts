@@ -1,4 +1,5 @@
 import { escapeHtml, type HtmlPage, htmlPage, markdownToHtml } from './html-page.ts';
+import { propertyTable, refName, type Schema, table, typeOf } from './schema-html.ts';
 
 /* The OpenAPI document as a page to read. What is read of the document: */
 
@@ -31,22 +32,6 @@ interface Parameter {
   readonly example?: unknown;
 }
 
-interface Schema {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly description?: string;
-  readonly const?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly required?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly default?: unknown;
-  readonly examples?: readonly unknown[];
-}
-
 interface Route {
   readonly method: string;
   readonly path: string;
@@ -73,7 +58,7 @@ export function renderDocs(document: ApiDocument): HtmlPage {
   );
   const body = `<a class="skip" href="#content">Skip to content</a>
 <div class="page">
-<nav aria-label="Routes"><p><a href="openapi.json">openapi.json</a></p>${nav.join('')}
+<nav aria-label="Routes"><p><a href="openapi.json">openapi.json</a> · <a href="docs/events">Events</a></p>${nav.join('')}
 <strong>Shapes</strong><ul>${schemas.map(([name]) => link(`shape-${name}`, name)).join('')}</ul></nav>
 <main id="content"><h1>${escapeHtml(info.title)} <span class="soft">${escapeHtml(info.version)}</span></h1>
 ${markdownToHtml(info.description ?? '')}
@@ -171,41 +156,4 @@ function renderShape([name, schema]: readonly [string, Schema]): string {
 ${markdownToHtml(schema.description ?? '')}
 ${propertyTable(schema)}
 ${example === undefined ? '' : `<h4>Example</h4><pre><code>${escapeHtml(JSON.stringify(example, null, 2))}</code></pre>`}</article>`;
-}
-
-function propertyTable({ properties, required = [] }: Schema): string {
-  if (properties === undefined) return '';
-  const rows = Object.entries(properties).map(([name, property]) => [
-    `<code>${escapeHtml(name)}</code>${required.includes(name) ? ' *' : ''}`,
-    typeOf(property),
-    markdownToHtml(property.description ?? '') + propertyTable(property),
-  ]);
-  return table(['field', 'type', ''], rows);
-}
-
-function refName({ $ref }: Schema): string | undefined {
-  return $ref?.split('/').at(-1);
-}
-
-/** A type in a few words, as HTML. */
-function typeOf(schema: Schema): string {
-  const name = refName(schema);
-  if (name !== undefined) return `<a href="#shape-${escapeHtml(name)}">${escapeHtml(name)}</a>`;
-  if (schema.const !== undefined) return `<code>${escapeHtml(JSON.stringify(schema.const))}</code>`;
-  if (schema.enum !== undefined)
-    return schema.enum.map((value) => `<code>${escapeHtml(String(value))}</code>`).join(' ');
-  if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(' or ');
-  if (schema.items !== undefined) return `list of ${typeOf(schema.items)}`;
-  if (schema.type === undefined) return 'any JSON value';
-  const { minimum, maximum } = schema;
-  const bounds =
-    maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? '' : ` ${minimum ?? ''}–${maximum}`;
-  return escapeHtml([schema.type].flat().join(' or ')) + bounds;
-}
-
-/** `heads` are text, `rows` HTML. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const head = heads.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('');
-  const body = rows.map((cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('');
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }

@@ -1,3 +1,5 @@
+import { builtInFamilies } from '@millrace/catalog';
+import type { AsyncApiDocument } from '@millrace/catalog/async-api';
 import { CODE_TABLE } from '@millrace/protocol';
 import { ApiClient, TestServer } from '@millrace/testkit';
 import Type from 'typebox';
@@ -178,5 +180,58 @@ describe('the page', () => {
     const policy = headers.get('content-security-policy') ?? '';
     expect(policy).toMatch(/default-src 'none'; style-src 'sha256-[^']+'/);
     expect(policy).not.toContain('unsafe');
+  });
+});
+
+describe('the AsyncAPI document', () => {
+  test('[HTTP-4] has every event of the catalog, and needs no token', async () => {
+    const { status, headers, body } = await anyone.get<AsyncApiDocument>('/asyncapi.json');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toMatch('application/json');
+    expect(body.asyncapi).toBe('3.0.0');
+    expect(Object.keys(body.components.messages)).toEqual(
+      builtInFamilies.flatMap(({ events }) => events.map(({ name }) => name)),
+    );
+  });
+
+  test('[HTTP-4] says where the server is reached when a proxy stands in front', async () => {
+    const proxied = await TestServer.start({ server: { publicUrl: 'https://events.example/live/' } });
+    try {
+      const { body } = await new ApiClient(proxied.origin).get<AsyncApiDocument>('/asyncapi.json');
+      expect(body.servers.websocket).toMatchObject({
+        host: 'events.example',
+        pathname: '/live/ws',
+        protocol: 'wss',
+      });
+    } finally {
+      await proxied.close();
+    }
+  });
+
+  test('[HTTP-4] is a page as well, which shows every event, loads nothing and runs nothing', async () => {
+    const { status, headers, text } = await anyone.get('/docs/events');
+    expect(status).toBe(200);
+    expect(headers.get('content-security-policy')).toMatch(/default-src 'none'; style-src 'sha256-[^']+'/);
+    for (const { name, events } of builtInFamilies) {
+      expect(text).toContain(`id="family-${name}"`);
+      for (const event of events) expect(text).toContain(`id="${event.name}"`);
+    }
+    for (const [, anchor = ''] of text.matchAll(/href="#([^"]+)"/g)) expect(text).toContain(`id="${anchor}"`);
+    expect(text).not.toMatch(/<script|<link|<img|<iframe|\son\w+=/);
+    // Fields of what may be an object or `null`.
+    expect(text).toContain('<code>estimated_completion_seconds</code>');
+  });
+
+  test('[HTTP-4] the two pages lead to each other and to their documents', async () => {
+    const visited: string[] = [];
+    for (const page of ['/docs', '/docs/events']) {
+      const { text } = await anyone.get(page);
+      for (const [, target = ''] of text.matchAll(/href="([^#"]+)"/g)) {
+        const { pathname } = new URL(target, `${server.origin}${page}`);
+        visited.push(pathname);
+        expect((await anyone.get(pathname)).status, pathname).toBe(200);
+      }
+    }
+    expect(visited).toEqual(['/openapi.json', '/docs/events', '/asyncapi.json', '/docs']);
   });
 });

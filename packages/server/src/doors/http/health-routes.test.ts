@@ -28,6 +28,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
     audit: {} as Audit,
     revocations: {} as TokenRevocations,
     statistics: {} as Statistics,
+    families: [],
     version: '1.2.3',
     maxBodyBytes: 1024,
     requestBytes: { max: 1024, maxPerUser: 1024 },

@@ -40,6 +40,7 @@ td ul{margin:.2rem 0;padding-left:1.1rem}
 .notice{max-width:38rem;margin:15vh auto;padding:0 1.5rem}
 .skip{position:absolute;left:-999rem}.skip:focus{left:1rem;top:1rem}
 @media(max-width:60rem){.page{display:block}nav{position:static;max-height:11rem;margin-bottom:2rem;border:1px solid var(--line);border-radius:8px;padding:0 1rem}}
+@media(max-width:40rem){td:first-child{white-space:normal;min-width:7.5rem}}
 @media print{nav{display:none}.page{display:block}}
 `;
 

@@ -68,7 +68,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addStatsRoutes(router, guard, context);
   addMetricsRoute(router, guard, context);
   addHealthRoutes(router, context);
-  addDocsRoutes(router);
+  addDocsRoutes(router, context);
   addDashboardRoutes(router, context);
   answerOtherMethods();
   await router.ready();

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { EventFamily } from '@millrace/catalog';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
 import type { Audit } from '../../services/audit.ts';
@@ -29,7 +30,9 @@ export interface HttpContext {
    * ([AUTH-7]).
    */
   readonly operatorEntity: string;
-  /** Where clients reach this server, when a proxy stands in front: the OpenAPI document says so. */
+  /** What the catalog knows, for the AsyncAPI document. */
+  readonly families: readonly EventFamily[];
+  /** Where clients reach this server, when a proxy stands in front: the documents say so. */
   readonly publicUrl?: string | undefined;
   /** What must work, beside the engine, for this node to be ready. */
   readonly healthChecks?: readonly HealthCheck[];

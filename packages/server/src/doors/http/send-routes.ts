@@ -71,6 +71,8 @@ const describeSend = (operationId: string, summary: string, description: string)
         'bad-utf8',
         'bad-message',
         'bad-topic',
+        'bad-data',
+        'unknown-event',
         'forbidden-key',
         'too-deep',
         'forbidden',
