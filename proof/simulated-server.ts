@@ -183,6 +183,7 @@ export class SimulatedServer {
       clock: time,
       wheel,
       limits: LIMITS,
+      aliases: new Map(),
       times: { authTimeoutMs: 5000, heartbeatMs: 10_000, idleTimeoutMs: 30_000, lifetimeMs: 3_600_000 },
       onClosed: () => {},
       onError: this.#onError,

@@ -55,7 +55,7 @@ export class SseSocket implements Socket {
     const message = JSON.parse(text) as ClientMessage;
     if (message.type === 'auth') this.#authenticate(message);
     else if (message.type === 'subscribe') this.#subscribe(message);
-    else if (message.type === 'unsubscribe') this.#unsubscribe(message.topic);
+    else if (message.type === 'unsubscribe') this.#unsubscribe(message.topic ?? '');
     else if (message.type === 'publish')
       this.#publishing = this.#publishing.then(() => this.#publish(message));
     else if (message.type === 'ack') void this.#acknowledge(message);

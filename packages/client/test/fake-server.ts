@@ -213,18 +213,20 @@ export class FakeServer {
       case 'subscribe':
         this.#subscribe(session, message);
         break;
-      case 'unsubscribe':
-        session.topics.delete(message.topic);
-        session.consumers.delete(message.topic);
-        session.sent.delete(message.topic);
+      case 'unsubscribe': {
+        const { topic = '' } = message;
+        session.topics.delete(topic);
+        session.consumers.delete(topic);
+        session.sent.delete(topic);
         socket.push({
           type: 'unsubscribed',
           id: message.id,
-          topic: message.topic,
+          topic,
           code: 'client-request',
           reason: '',
         });
         break;
+      }
       case 'publish':
         this.#publish(session, message);
         break;

@@ -54,8 +54,14 @@ export const SubscribeMessageSchema = Type.Object({
   id: Type.Optional(Id),
   topic: Type.Optional(TopicName),
   topics: Type.Optional(Type.Array(TopicName, { minItems: 1, maxItems: MAX_TOPICS_LISTED })),
+  stream: Type.Optional(
+    Type.String({ description: 'A topic, pattern or alias, of a plain client: its events come flat.' }),
+  ),
   since: Type.Optional(SinceSchema),
   filter: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  filters: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: 'What plain clients call `filter`.' }),
+  ),
   consumer: Type.Optional(name('Whose progress through the topic is kept.')),
   batch: Type.Optional(
     Type.Union([
@@ -73,7 +79,8 @@ export type SubscribeMessage = Type.Static<typeof SubscribeMessageSchema>;
 export const UnsubscribeMessageSchema = Type.Object({
   type: Type.Literal('unsubscribe'),
   id: Type.Optional(Id),
-  topic: TopicName,
+  topic: Type.Optional(TopicName),
+  stream: Type.Optional(Type.String({ description: 'What a plain client subscribed to.' })),
 });
 export type UnsubscribeMessage = Type.Static<typeof UnsubscribeMessageSchema>;
 
@@ -132,6 +139,13 @@ export const PingMessageSchema = Type.Object({
 });
 export type PingMessage = Type.Static<typeof PingMessageSchema>;
 
+/** What plain clients call `ping`; the `timestamp` that they send along is theirs to know. */
+export const HeartbeatMessageSchema = Type.Object({
+  type: Type.Literal('connection.heartbeat'),
+  id: Type.Optional(Id),
+});
+export type HeartbeatMessage = Type.Static<typeof HeartbeatMessageSchema>;
+
 export type MessageId = string | number;
 
 export type ClientMessage =
@@ -141,7 +155,8 @@ export type ClientMessage =
   | PublishMessage
   | AckMessage
   | CallMessage
-  | PingMessage;
+  | PingMessage
+  | HeartbeatMessage;
 
 export const CLIENT_MESSAGE_SCHEMAS = {
   auth: AuthMessageSchema,
@@ -151,6 +166,7 @@ export const CLIENT_MESSAGE_SCHEMAS = {
   ack: AckMessageSchema,
   call: CallMessageSchema,
   ping: PingMessageSchema,
+  'connection.heartbeat': HeartbeatMessageSchema,
 } as const;
 
 type Check = Validator<Record<never, never>, Type.TSchema>;

@@ -23,6 +23,8 @@ export interface SubscribedMessage {
   readonly type: 'subscribed';
   readonly id?: MessageId;
   readonly topic: string;
+  /** What a plain client named instead of the topic. */
+  readonly stream?: string;
   /** The topic's head now; missing for a pattern. An event at or before it is a replayed one. */
   readonly position?: string;
   /**
@@ -52,6 +54,8 @@ export interface UnsubscribedMessage {
   readonly type: 'unsubscribed';
   readonly id?: MessageId;
   readonly topic: string;
+  /** What a plain client named instead of the topic. */
+  readonly stream?: string;
   readonly code: CodeName;
   readonly reason: string;
 }
@@ -126,6 +130,14 @@ export interface PongMessage {
   readonly timestamp: string;
 }
 
+/** Answers a plain client's heartbeat in kind. */
+export interface HeartbeatAnswer {
+  readonly type: 'connection.heartbeat';
+  readonly id?: MessageId;
+  /** ISO 8601. */
+  readonly timestamp: string;
+}
+
 export interface ClosingMessage {
   readonly type: 'closing';
   readonly code: CodeName;
@@ -146,9 +158,9 @@ export type ServerMessage =
   | ErrorMessage
   | DroppedMessage
   | AckedMessage
-  | AckedMessage
   | LagMessage
   | PongMessage
+  | HeartbeatAnswer
   | ClosingMessage;
 
 /** Subprotocols of the native door. Without one, a client speaks JSON. */

@@ -49,12 +49,18 @@ const inputCheck = Compile(InputSchema);
 
 type Problem = ReturnType<typeof inputCheck.Errors>[number];
 
+/** One key of a JSON pointer (RFC 6901), as it is in the object. */
+function unescaped(key: string): string {
+  return key.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
 /** `/limits/heartbeat` → `limits.heartbeat`, `/auth/apiKeys/0/id` → `auth.apiKeys[0].id`. */
 function optionOf(instancePath: string): string {
-  return instancePath
+  const option = instancePath
     .slice(1)
     .replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]')
     .replaceAll('/', '.');
+  return unescaped(option);
 }
 
 function siblingsOf(option: string): readonly string[] {
@@ -65,7 +71,8 @@ function siblingsOf(option: string): readonly string[] {
 function shown(values: unknown, instancePath: string): string {
   if (instancePath === '' || instancePath.startsWith('/auth')) return '';
   let value = values;
-  for (const key of instancePath.slice(1).split('/')) value = (value as Record<string, unknown>)[key];
+  for (const key of instancePath.slice(1).split('/'))
+    value = (value as Record<string, unknown>)[unescaped(key)];
   return `, not ${JSON.stringify(value)?.slice(0, 60)}`;
 }
 

@@ -2,6 +2,7 @@ import { DEFAULT_LIMITS, PRIORITIES, ROLES } from '@millrace/protocol';
 import Type from 'typebox';
 import { DURATION_PATTERN, type Duration } from './duration.ts';
 import { SLOW_POLICIES } from './hub/slow-queue.ts';
+import { PLAIN_FORMATS } from './plain-config.ts';
 import { UNKNOWN_EVENTS } from './policy.ts';
 
 /*
@@ -85,6 +86,24 @@ const Namespace = section('The policy of one namespace.', {
     Type.Enum([...UNKNOWN_EVENTS], {
       description:
         'What becomes of events whose name the catalog does not know: `allow`, `warn` (a line in the log), `refuse`. `allow` when missing.',
+    }),
+  ),
+});
+
+/** Segments joined by dots; whether it is a topic is checked by the rules of topics. */
+const TOPIC_NAME = '^[A-Za-z0-9_:.-]+$';
+
+const PlainPath = section('Defaults of one path.', {
+  format: Type.Optional(
+    Type.Enum([...PLAIN_FORMATS], {
+      description:
+        '`flat`: events as flat objects and nothing unasked, as on a bare path. `native`: as at `/ws`. When missing, `native` at `/ws` and `flat` elsewhere.',
+    }),
+  ),
+  topics: Type.Optional(
+    Type.Array(text('A topic, pattern or alias.'), {
+      maxItems: 100,
+      description: 'What a client is subscribed to at once.',
     }),
   ),
 });
@@ -280,6 +299,20 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     default: {},
     description:
       'Priorities of events by name, where the publisher names none. Built in: `task.failed` and `workflow.failed` high, `tool.output` low.',
+  }),
+  plain: section('What clients find that speak no subprotocol of ours and know other names.', {
+    aliases: Type.Record(Type.String({ pattern: TOPIC_NAME }), text('A topic or pattern.'), {
+      ...strict,
+      default: {},
+      description:
+        'What plain clients call topics, in `stream` and in paths. Built in: `consciousness` → `metrics.consciousness`, `agents` → `agents.status`, `workflows` → `workflows.execution`, `alerts` → `system.alerts`; a name that stands for itself is none.',
+    }),
+    paths: Type.Record(Type.String({ pattern: '^/[^?#\\s]*$' }), PlainPath, {
+      ...strict,
+      default: {},
+      description:
+        'What a plain client gets that connects to a path, such as `/ws`, `/` or one of your own, and says nothing.',
+    }),
   }),
   inbox: section('Messages that are delivered until they are acknowledged.', {
     redelivery: Type.Array(duration('A time.'), {

@@ -4,6 +4,7 @@ import { CONFIG_SECTIONS } from './config-options.ts';
 import type { Config, ConfigInput } from './config-schema.ts';
 import { envLayer, fileLayer, findConfigFile, flagLayer } from './config-sources.ts';
 import { type Duration, durationMs } from './duration.ts';
+import { plainProblems } from './plain-config.ts';
 import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
 
 export { ConfigError } from './config-layer.ts';
@@ -40,8 +41,8 @@ function merge(base: Config, layers: readonly ConfigInput[]): Config {
 }
 
 /** What no single option can say by itself. */
-function checkTogether({ tls, auth, limits, namespaces }: Config): string[] {
-  const problems: string[] = [];
+function checkTogether({ tls, auth, limits, namespaces, plain }: Config): string[] {
+  const problems: string[] = [...plainProblems(plain)];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
       `tls.${tls.cert === undefined ? 'cert' : 'key'} is missing: TLS needs the certificate and its key`,

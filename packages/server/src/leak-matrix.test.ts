@@ -15,7 +15,7 @@ import {
   TOPICS,
   TwoEntities,
 } from './fixtures/two-entities.ts';
-import { SUBSCRIPTIONS, VERB_ROWS } from './fixtures/verb-attacks.ts';
+import { STREAMS, SUBSCRIPTIONS, VERB_ROWS } from './fixtures/verb-attacks.ts';
 
 /*
  * Two entities with everything alike. Whatever a bearer of `theirs` asks at any door, in any role, is answered as it
@@ -167,6 +167,7 @@ const DOORS: readonly (readonly [path: string, options: TestClientOptions])[] = 
   ['/ws', MSGPACK],
   ['/ws/task/a', {}],
   ['/', {}],
+  ['/plain', {}],
 ];
 const OWN_INBOX = ['/ws/user/ann', {}] as const;
 
@@ -202,7 +203,26 @@ describe('over WebSockets', () => {
     30_000,
   );
 
-  test.each(['/ws/user/ann', '/ws/user/ann?since=earliest'])(
+  test.each(ROLES)(
+    '[AUTH-7] [AUTH-8] as %s, a stream by any name brings no more than a topic',
+    async (role) => {
+      const theirs = await both.connect({ entity: THEIRS, sub: 'ann', roles: [role] });
+      const ours: TestClient = await both.server.connect('/ws', { entity: OURS, sub: 'bob', roles: [role] });
+      for (const client of [theirs, ours]) {
+        for (const message of STREAMS(handles)) tell(client, message);
+        await roundTrip(client, 'in place');
+      }
+      const [heardByTheirs, heardByOurs] = [await hear(theirs), await hear(ours)];
+      expect(heardByTheirs).not.toContain(SECRET);
+      expect(heardByTheirs).toContain('theirs');
+      expect(heardByOurs).not.toContain(PRIVATE);
+      expect(heardByOurs).toContain(SECRET);
+      theirs.close();
+      ours.close();
+    },
+  );
+
+  test.each(['/ws/user/ann', '/ws/spy', '/ws/user/ann?since=earliest'])(
     '[AUTH-8] %s opens for ann alone',
     async (path) => {
       for (const role of ROLES) {

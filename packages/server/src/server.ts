@@ -26,6 +26,7 @@ import { deliveryRules } from './inbox-config.ts';
 import { createEnforcement } from './limits-config.ts';
 import { Histogram } from './metrics/histogram.ts';
 import type { MillraceServer, ServerOptions } from './millrace-server.ts';
+import { plainClients } from './plain-config.ts';
 import { Policies } from './policy.ts';
 import { Audit } from './services/audit.ts';
 import { COMMIT_SIZE_BOUNDS } from './services/figure-sources.ts';
@@ -140,6 +141,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     if (givenEngine === undefined) await engine.close();
     throw error;
   }
+  const plain = plainClients(config);
   const sessions: SessionHost = {
     hub,
     inbox,
@@ -155,6 +157,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       messagesPerSecond: limits.messagesPerSecond,
       messageBurst: limits.messageBurst,
     },
+    aliases: plain.aliases,
     times: {
       authTimeoutMs: durationMs(limits.authTimeout),
       heartbeatMs: durationMs(limits.heartbeat),
@@ -185,6 +188,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     authenticator,
     allowsOrigin,
     compression: new Compression(config.compression),
+    plain,
     traffic: createTraffic(),
     maxBytesInFlight: limits.maxInFlightBytes,
     bans,

@@ -127,6 +127,7 @@ export class Server implements MillraceServer {
       throw new TypeError(`the prefix ${JSON.stringify(prefix)} is no path such as "/realtime"`);
     }
     const ownPaths = this.config.metrics.enabled ? [...OWN_PATHS, '/metrics'] : OWN_PATHS;
+    const ownUpgrades = [...ownPaths, ...this.#parts.doorway.plain.paths.keys()];
     const others = server.listeners('request') as ((
       request: IncomingMessage,
       response: ServerResponse,
@@ -138,7 +139,7 @@ export class Server implements MillraceServer {
       else for (const other of others) other.call(server, request, response);
     });
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (takeOver(request, prefix, ownPaths)) this.#onUpgrade(request, socket, head);
+      if (takeOver(request, prefix, ownUpgrades)) this.#onUpgrade(request, socket, head);
       else if (server.listenerCount('upgrade') === 1) socket.destroy();
     });
   }

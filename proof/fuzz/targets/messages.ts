@@ -3,7 +3,7 @@ import { checkClientMessage } from '@millrace/protocol/client-message';
 import { Packr } from 'msgpackr';
 import { decodeJson, decodeMsgpack } from '../../../packages/server/src/doors/dialects.ts';
 import { readFilter } from '../../../packages/server/src/doors/subscription-query.ts';
-import { readSubscribe } from '../../../packages/server/src/session/subscribe-request.ts';
+import { readSubscribe, readUnsubscribe } from '../../../packages/server/src/session/subscribe-request.ts';
 import { broke, type FuzzTarget } from '../fuzz-target.ts';
 
 const MAX_DEPTH = 32;
@@ -14,7 +14,10 @@ const MESSAGES: readonly object[] = [
   { type: 'subscribe', topics: ['a', 'b.c'], since: { epoch: 'e', offset: 3, id: 'x' }, slow: 'conflate' },
   { type: 'subscribe', topic: 'a', since: { last: 10 }, batch: { maxEvents: 3, maxDelayMs: 50 } },
   { type: 'subscribe', topic: 'a', since: { time: '2026-01-01T00:00:00Z' }, consumer: 'phone' },
+  { type: 'subscribe', stream: 'consciousness', filters: { types: ['a'], minAmount: 5 }, id: 3 },
   { type: 'unsubscribe', id: 2, topic: 'task.*' },
+  { type: 'unsubscribe', stream: 'agents' },
+  { type: 'connection.heartbeat', timestamp: '2026-11-20T12:00:00.000Z' },
   {
     type: 'publish',
     id: 'p1',
@@ -46,9 +49,12 @@ const WORDS = [
   '\ud800',
 ];
 
+const ALIASES = new Map([['consciousness', 'metrics.consciousness']]);
+
 function understand(value: Record<string, unknown>): boolean {
   const message = checkClientMessage(value);
-  if (message.type === 'subscribe') readSubscribe(message);
+  if (message.type === 'subscribe') readSubscribe(message, ALIASES);
+  if (message.type === 'unsubscribe') readUnsubscribe(message, ALIASES);
   return true;
 }
 

@@ -7,7 +7,8 @@ import { offeredSubprotocols, readToken } from '../../../packages/server/src/doo
 import { acceptDeflate } from '../../../packages/server/src/doors/deflate-offer.ts';
 import { readPublication } from '../../../packages/server/src/doors/http/publication.ts';
 import { readSubscriptionQuery } from '../../../packages/server/src/doors/subscription-query.ts';
-import { readRequest } from '../../../packages/server/src/doors/websocket-door.ts';
+import { readRequest } from '../../../packages/server/src/doors/websocket-request.ts';
+import { plainClients } from '../../../packages/server/src/plain-config.ts';
 import type { FuzzTarget } from '../fuzz-target.ts';
 
 function requestWith(headers: Record<string, string>): IncomingMessage {
@@ -87,6 +88,10 @@ export const credentials: FuzzTarget = {
   },
 };
 
+const PLAIN = plainClients({
+  plain: { aliases: { own: 'task.*' }, paths: { '/ws/own/path': { topics: ['alerts', 'agents'] } } },
+});
+
 export const paths: FuzzTarget = {
   name: 'paths and queries',
   seeds: [
@@ -95,12 +100,15 @@ export const paths: FuzzTarget = {
     '/ws/agents/status?last=10',
     '/ws/user/a?consumer=phone&time=2026-01-01T00:00:00Z',
     '/ws?token=abc',
+    '/ws/consciousness?last=10',
+    '/ws/own?since=dk3f9-1:17',
+    '/ws/own/path?since=d1-x-2.0',
     '/',
   ],
   words: ['%', '%2', '%ff', '%00', '?', '&', '=', '/..', '//', '\\', '#', 'since=', 'filter={', 'last='],
   create: () => (input) => {
     const url = `/ws${input.toString('latin1').replace(/^\/(ws)?/, '/')}`;
-    readRequest(new URL(url, 'http://millrace'), []);
+    readRequest(new URL(url, 'http://millrace'), [], PLAIN);
     return true;
   },
 };

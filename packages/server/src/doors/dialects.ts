@@ -114,8 +114,22 @@ const BARE_ANSWERS: ReadonlySet<ServerMessage['type']> = new Set([
   'ok',
   'error',
   'pong',
+  'connection.heartbeat',
   'snapshot',
 ]);
+
+/** A plain client is answered with what it called the topic; of recovery it is told what it asked for. */
+function flatMessage(message: ServerMessage): object {
+  if (message.type === 'subscribed' && message.stream !== undefined) {
+    const { type, id, stream, recovered, reason, replayed } = message;
+    return { type, id, stream, ...(recovered !== undefined && { recovered, reason, replayed }) };
+  }
+  if (message.type === 'unsubscribed' && message.stream !== undefined) {
+    const { topic: _topic, ...rest } = message;
+    return rest;
+  }
+  return message;
+}
 
 /** The bare door: flat events, answers, and nothing else. */
 export const bareDialect: FormatDialect = new FormatDialect({
@@ -124,7 +138,8 @@ export const bareDialect: FormatDialect = new FormatDialect({
   carriesCursor: false,
   format: {
     eventPayload: (event) => flatEventJson(event),
-    messagePayload: (message) => (BARE_ANSWERS.has(message.type) ? JSON.stringify(message) : undefined),
+    messagePayload: (message) =>
+      BARE_ANSWERS.has(message.type) ? JSON.stringify(flatMessage(message)) : undefined,
     batchPayload: () => undefined,
   },
   frame: webSocketFrame,

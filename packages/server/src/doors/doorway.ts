@@ -4,6 +4,7 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { TokenRequest } from '../auth/custom-provider.ts';
 import type { Identity } from '../auth/identity.ts';
 import type { OriginCheck } from '../auth/origin-check.ts';
+import type { PlainClients } from '../plain-config.ts';
 import type { Arrivals } from '../session/arrivals.ts';
 import type { Bans } from '../session/bans.ts';
 import type { Connections } from '../session/connections.ts';
@@ -23,6 +24,7 @@ export interface Doorway {
   readonly authenticator: Authenticator;
   readonly allowsOrigin: OriginCheck;
   readonly compression: Compression;
+  readonly plain: PlainClients;
   readonly traffic: Traffic;
   readonly maxBytesInFlight: number;
   readonly bans: Bans;

@@ -1,29 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { BEARER_SUBPROTOCOL_PREFIX, findTopicProblem, MillraceError, SUBPROTOCOLS } from '@millrace/protocol';
+import { MillraceError } from '@millrace/protocol';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Identity } from '../auth/identity.ts';
+import type { Dialect } from '../hub/dialect.ts';
 import { selectionOf } from '../hub/selection.ts';
 import { Session } from '../session/session.ts';
 import type { SessionOptions } from '../session/session-options.ts';
-import type { SessionSubscriptions } from '../session/session-subscriptions.ts';
 import { clientAddress } from './client-address.ts';
 import { offeredSubprotocols } from './credentials.ts';
 import { acceptDeflate, type DeflateAgreement } from './deflate-offer.ts';
-import {
-  bareDialect,
-  decodeJson,
-  decodeMsgpack,
-  type FormatDialect,
-  jsonDialect,
-  msgpackDialect,
-} from './dialects.ts';
+import { bareDialect, decodeJson, decodeMsgpack, type FormatDialect, msgpackDialect } from './dialects.ts';
 import { admit, CLOSE_TIMEOUT_MS, type Doorway } from './doorway.ts';
 import { MessageInflater } from './message-inflater.ts';
 import { problemOfAny } from './problem.ts';
-import { readSubscriptionQuery, type SubscriptionQuery } from './subscription-query.ts';
+import type { SubscriptionQuery } from './subscription-query.ts';
 import { refuseUpgrade } from './upgrade-refusal.ts';
+import { isWebSocketPath, readRequest, selectProtocol, type WebSocketRequest } from './websocket-request.ts';
 import { listen, SessionWebSocket, WebSocketSocket } from './websocket-socket.ts';
 
 /** How `ws` reads frames. */
@@ -36,16 +30,6 @@ export const RECEIVING = {
   skipUTF8Validation: true,
 } as const;
 
-/** What a path and its query ask for. */
-export interface Request {
-  readonly door: 'websocket' | 'bare';
-  /** Of a bare path. */
-  readonly topic: string | undefined;
-  readonly dialect: FormatDialect;
-  readonly protocol: string;
-  readonly query: SubscriptionQuery | undefined;
-}
-
 /** Who comes, and since when. */
 interface Arrival {
   readonly identity: Identity | undefined;
@@ -55,7 +39,7 @@ interface Arrival {
   readonly deflate: DeflateAgreement | undefined;
 }
 
-/** The WebSocket doors: native at `/ws`, bare at `/ws/<topic as path>` and `/`. */
+/** The WebSocket doors: native at `/ws`, bare at `/ws/<topic as path>` and `/`, and what configuration names beside them. */
 export class WebSocketDoor {
   readonly #doorway: Doorway;
   readonly #server: WebSocketServer;
@@ -90,7 +74,7 @@ export class WebSocketDoor {
 
   /** Whether a path (without query) is one of this door's. */
   serves(path: string): boolean {
-    return path === '/ws' || path.startsWith('/ws/') || path === '/';
+    return isWebSocketPath(path, this.#doorway.plain);
   }
 
   /** Takes an HTTP upgrade request over. Never throws: a refusal is answered on the socket. */
@@ -101,11 +85,12 @@ export class WebSocketDoor {
     socket.on('error', onError);
     try {
       const url = new URL(request.url ?? '/', 'http://millrace');
-      const wanted = readRequest(url, offeredSubprotocols(request));
+      const wanted = readRequest(url, offeredSubprotocols(request), this.#doorway.plain);
       const address = clientAddress(request, this.#doorway.trustedProxies);
       const identity = await admit(this.#doorway, request, { query: url.searchParams, address });
-      if (wanted.topic !== undefined && identity?.permissions.maySubscribe(wanted.topic) === false) {
-        throw new MillraceError('forbidden', `the token does not permit subscribing to "${wanted.topic}"`);
+      for (const topic of wanted.topics) {
+        if (identity?.permissions.maySubscribe(topic) !== false) continue;
+        throw new MillraceError('forbidden', `the token does not permit subscribing to "${topic}"`);
       }
       if (socket.destroyed) return;
       socket.removeListener('error', onError);
@@ -130,31 +115,24 @@ export class WebSocketDoor {
   #open(
     ws: SessionWebSocket,
     tcp: Socket,
-    { door, dialect, protocol, topic, query }: Request,
+    { door, dialect, protocol, topics, query }: WebSocketRequest,
     { identity, address, acceptedMs, deflate }: Arrival,
   ): void {
     const { sessions, connections, compression } = this.#doorway;
     if (deflate !== undefined) ws.inflateBy(new MessageInflater(sessions.limits.maxMessageBytes));
     const socket = new WebSocketSocket(ws, tcp, address, this.#doorway);
-    const opened =
-      topic === undefined || query === undefined
-        ? undefined
-        : (subscriptions: SessionSubscriptions) =>
-            subscriptions.subscribe(selectionOf(topic), query.start, {
-              ...query.options,
-              announce: false,
-              consumer: query.consumer,
-              confirmed: !query.asksForHistory,
-            });
+    const compressed = (plain: FormatDialect): Dialect =>
+      deflate === undefined ? plain : compression.dialect(plain, deflate.windowBits);
     const session = new Session(
       {
         id: connections.nextId(),
         door,
-        dialect: deflate === undefined ? dialect : compression.dialect(dialect, deflate.windowBits),
+        dialect: compressed(dialect),
+        flatDialect: dialect === msgpackDialect ? undefined : compressed(bareDialect),
         socket,
         decode: dialect === msgpackDialect ? this.#decodeMsgpack : this.#decodeJson,
         protocol,
-        opened,
+        opened: query === undefined ? undefined : opening(topics, query, door === 'websocket'),
         acceptedMs,
       },
       sessions,
@@ -172,42 +150,20 @@ interface NewerOptions {
   readonly maxBufferedChunks: number;
 }
 
-function selectProtocol(offered: Set<string>): string | false {
-  for (const name of Object.values(SUBPROTOCOLS)) if (offered.has(name)) return name;
-  return false;
-}
-
-/** Reads what the URL of an upgrade asks for. Throws a `MillraceError`. */
-export function readRequest(url: URL, offered: readonly string[]): Request {
-  const known = offered.filter((name) => !name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
-  const protocol = selectProtocol(new Set(known)) || SUBPROTOCOLS.json;
-  if (known.length > 0 && !known.includes(protocol)) {
-    throw new MillraceError(
-      'bad-protocol',
-      `none of the subprotocols is known; use ${Object.values(SUBPROTOCOLS).join(' or ')}`,
-    );
-  }
-  if (url.pathname === '/ws') {
-    const dialect = protocol === SUBPROTOCOLS.msgpack ? msgpackDialect : jsonDialect;
-    return { door: 'websocket', topic: undefined, dialect, protocol, query: undefined };
-  }
-  const bare = { door: 'bare', dialect: bareDialect, protocol } as const;
-  if (url.pathname === '/') return { ...bare, topic: undefined, query: undefined };
-  const topic = url.pathname.slice('/ws/'.length).split('/').map(decodeSegmentOfPath).join('.');
-  const problem = findTopicProblem(topic);
-  if (problem !== undefined)
-    throw new MillraceError('bad-topic', `the path's topic ${JSON.stringify(topic)} ${problem}`);
-  // What cannot be read refuses the upgrade, while it can still be answered.
-  return { ...bare, topic, query: readSubscriptionQuery(url.searchParams) };
-}
-
-function decodeSegmentOfPath(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new MillraceError(
-      'bad-topic',
-      `the path's segment ${JSON.stringify(segment)} is not percent-encoded UTF-8`,
-    );
-  }
+/** Subscribes to what the URL names; on a native path the client is told. */
+function opening(
+  topics: readonly string[],
+  { start, options, consumer, asksForHistory }: SubscriptionQuery,
+  announce: boolean,
+): SessionOptions['opened'] {
+  return async (subscriptions) => {
+    for (const topic of topics) {
+      await subscriptions.subscribe(selectionOf(topic), start, {
+        ...options,
+        announce,
+        consumer,
+        confirmed: !announce && !asksForHistory,
+      });
+    }
+  };
 }

@@ -3,6 +3,7 @@ import type { Clock, Turns } from '../clock.ts';
 import type { Engine, StoredEvent } from '../engine/engine.ts';
 import { type Batcher, takesBatches } from './batcher.ts';
 import { cursorReaches } from './cursor-clock.ts';
+import type { Dialect } from './dialect.ts';
 import { EntityFeed } from './entity-feed.ts';
 import { Flusher } from './flusher.ts';
 import { FollowedEntities } from './followed-entities.ts';
@@ -152,6 +153,17 @@ export class Hub implements ReaderHost, SubscriberHost {
     return true;
   }
 
+  /** The session's client speaks another dialect: from the next frame on it is written to in that one. */
+  changeDialect(subscriber: Subscriber, dialect: Dialect): void {
+    if (subscriber.closed || subscriber.dialect === dialect) return;
+    subscriber.speak(dialect);
+    subscriber.feed.changed(subscriber);
+    // Audiences group their sessions by dialect.
+    for (const subscription of subscriber.subscriptions) {
+      if (subscription.state.kind === 'live') subscriber.feed.register(subscription);
+    }
+  }
+
   /** Deletes a topic from the log and from memory. */
   async deleteTopic(entity: string, topic: string): Promise<boolean> {
     const deleted = await this.#options.engine.delete(entity, topic);
@@ -236,15 +248,15 @@ export class Hub implements ReaderHost, SubscriberHost {
     const [first = ''] = selection.kind === 'topic' ? [selection.topic] : selection.patterns;
     return new Subscription(subscriber, selection, {
       filter: filter === undefined || filter.length === 0 ? undefined : compileFilter(filter),
-      batch: takesBatches(subscriber.dialect) ? batch : undefined,
+      batch,
       slow: slow ?? this.#options.deliveryOf(first).slow,
       implicit: false,
     });
   }
 
   #batcherOf(subscription: Subscription): Batcher | undefined {
-    const { batch } = subscription;
-    if (batch === undefined) return undefined;
+    const { batch, subscriber } = subscription;
+    if (batch === undefined || !takesBatches(subscriber.dialect)) return undefined;
     const kept = keeps(subscription);
     if (subscription.batcher?.kept !== kept) subscription.batcher = this.#batchers.of(batch, kept);
     return subscription.batcher;

@@ -46,12 +46,12 @@ const NOT_DUE = 2 ** 30 - 1;
 /** A session as the hub sees it: what it follows, and what is to be written to it in the next flush. */
 export class Subscriber implements Flushable, Gathering {
   readonly feed: EntityFeed;
-  readonly dialect: Dialect;
   readonly direct: readonly string[];
   readonly subscriptions: Subscription[] = [];
   readonly #sink: Sink;
   readonly #host: SubscriberHost;
   readonly #end: SubscriberOptions['end'];
+  #dialect: Dialect;
   #chain: FrameChain;
   /** The shortest wait of what is in the chain; `NEXT_FLUSH` or less once it is in the flusher's hands. */
   #dueMs = NOT_DUE;
@@ -67,7 +67,7 @@ export class Subscriber implements Flushable, Gathering {
 
   constructor(feed: EntityFeed, options: SubscriberOptions, host: SubscriberHost) {
     this.feed = feed;
-    this.dialect = options.dialect;
+    this.#dialect = options.dialect;
     this.direct = options.direct;
     this.#sink = options.sink;
     this.#host = host;
@@ -77,6 +77,16 @@ export class Subscriber implements Flushable, Gathering {
     this.#asking = undefined;
     this.#parked = undefined;
     this.#held = undefined;
+  }
+
+  get dialect(): Dialect {
+    return this.#dialect;
+  }
+
+  /** What was given so far goes out as it is. The hub's to call, which knows who groups sessions by dialect. */
+  speak(dialect: Dialect): void {
+    this.settleAll();
+    this.#dialect = dialect;
   }
 
   get closed(): boolean {

@@ -4,6 +4,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { InboxService } from '../inbox/inbox-service.ts';
+import type { TopicAliases } from '../plain-config.ts';
 import type { ClientCounters } from './client-counters.ts';
 import type { Publisher } from './publisher.ts';
 import type { RoleRates } from './role-rates.ts';
@@ -30,6 +31,8 @@ export interface SessionHost {
   readonly clock: Clock;
   readonly wheel: TimingWheel;
   readonly limits: Limits;
+  /** What plain clients call their topics. */
+  readonly aliases: TopicAliases;
   readonly times: SessionTimes;
   /** What may wait of a client whose token is being checked. */
   readonly maxEarlyBytes: number;

@@ -8,6 +8,8 @@ export interface SessionOptions {
   readonly id: string;
   readonly door: DoorName;
   readonly dialect: Dialect;
+  /** What it speaks from its first subscription to a `stream` on; missing where its clients know none ([PLAIN-2]). */
+  readonly flatDialect?: Dialect | undefined;
   readonly socket: SessionSocket;
   /** Turns what came from the socket into an object; throws a `MillraceError`. */
   readonly decode: (data: Buffer, isBinary: boolean) => Record<string, unknown>;

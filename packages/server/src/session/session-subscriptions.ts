@@ -9,6 +9,7 @@ import {
   type UnsubscribeMessage,
 } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
+import type { Dialect } from '../hub/dialect.ts';
 import type { Opened, Start } from '../hub/opening.ts';
 import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
@@ -18,13 +19,15 @@ import type { Backlog } from './backlog.ts';
 import { Sequence } from './sequence.ts';
 import type { SessionHost } from './session-host.ts';
 import type { DoorName } from './session-options.ts';
-import { readSubscribe } from './subscribe-request.ts';
+import { readSubscribe, readUnsubscribe } from './subscribe-request.ts';
 
 /** What a subscription asks for beside what it selects and where it begins. */
 export interface SessionSubscriptionOptions extends SubscriptionOptions {
   /** Whether the client is told `subscribed`. */
   readonly announce: boolean;
   readonly id?: MessageId;
+  /** What its client called it. */
+  readonly stream?: string | undefined;
   /** Reads one topic as this consumer of the user. */
   readonly consumer?: string | undefined;
   /**
@@ -47,6 +50,8 @@ export interface SessionSubscriptionsOptions {
   readonly door: DoorName;
   readonly identity: Identity;
   readonly subscriber: Subscriber;
+  /** What a client that names a `stream` is spoken to in, where there is such a dialect. */
+  readonly flatDialect: Dialect | undefined;
   readonly backlog: Backlog;
   readonly fail: Failing;
 }
@@ -113,8 +118,8 @@ export class SessionSubscriptions {
     this.inOrder(message.id, () => this.#subscribeTo(message));
   }
 
-  unsubscribe({ topic, id }: UnsubscribeMessage): void {
-    this.inOrder(id, () => this.#unsubscribe(topic, id));
+  unsubscribe(message: UnsubscribeMessage): void {
+    this.inOrder(message.id, () => this.#unsubscribe(message));
   }
 
   acknowledge({ id, topic, consumer, offset }: AckMessage): void {
@@ -145,6 +150,7 @@ export class SessionSubscriptions {
         type: 'subscribed',
         ...(options.id !== undefined && { id: options.id }),
         topic: selectionName(selection),
+        ...(options.stream !== undefined && { stream: options.stream }),
         ...(position !== undefined && { position: formatPosition(position) }),
         ...rest,
         ...(sealed && { sealed: true }),
@@ -165,8 +171,10 @@ export class SessionSubscriptions {
   }
 
   async #subscribeTo(message: SubscribeMessage): Promise<void> {
-    const { topics, start, consumer, options } = readSubscribe(message);
-    const cannotAcknowledge = this.#options.door === 'bare' && start.kind === 'now';
+    const { topics, stream, start, consumer, options } = readSubscribe(message, this.#host.aliases);
+    if (stream !== undefined) this.#speakFlat();
+    const isPlain = stream !== undefined || this.#options.door === 'bare';
+    const cannotAcknowledge = isPlain && start.kind === 'now';
     for (const name of topics) {
       if (this.#ended) return;
       try {
@@ -176,13 +184,22 @@ export class SessionSubscriptions {
           consumer,
           confirmed: cannotAcknowledge && consumer === undefined,
           announce: true,
+          stream,
           ...(message.id !== undefined && { id: message.id }),
         });
       } catch (error) {
         // Each topic is answered by itself.
-        this.#options.fail(message.id, error, { topic: name });
+        this.#options.fail(message.id, error, stream === undefined ? { topic: name } : { stream });
       }
     }
+  }
+
+  /** Whoever names a `stream` is a plain client, which is sent flat events from now on ([PLAIN-2]). */
+  #speakFlat(): void {
+    const { subscriber, flatDialect } = this.#options;
+    if (flatDialect === undefined)
+      throw new MillraceError('not-supported', 'a MessagePack session has no streams; subscribe to a topic');
+    this.#host.hub.changeDialect(subscriber, flatDialect);
   }
 
   /** The name is one, and there is room for it. */
@@ -198,9 +215,11 @@ export class SessionSubscriptions {
     throw new MillraceError('too-many-subscriptions', `a session may have ${maxSubscriptions} subscriptions`);
   }
 
-  #unsubscribe(topic: string, id: MessageId | undefined): void {
+  #unsubscribe(message: UnsubscribeMessage): void {
     const { subscriber } = this.#options;
     if (subscriber.closed) return;
+    const { id, stream } = message;
+    const topic = readUnsubscribe(message, this.#host.aliases);
     this.#host.inbox.leave(subscriber, topic);
     // What was handed out before is written before the answer, and nothing after it.
     if (!this.#host.hub.unsubscribe(subscriber, topic)) {
@@ -211,6 +230,7 @@ export class SessionSubscriptions {
       type: 'unsubscribed',
       ...(id !== undefined && { id }),
       topic,
+      ...(stream !== undefined && { stream }),
       code,
       reason: 'as asked',
     });

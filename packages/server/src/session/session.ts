@@ -158,7 +158,15 @@ export class Session implements Timed {
       throw error;
     }
     const subscriptions = new SessionSubscriptions(
-      { id: this.id, door: this.door, identity, subscriber, backlog: this.#backlog, fail: this.#fail },
+      {
+        id: this.id,
+        door: this.door,
+        identity,
+        subscriber,
+        flatDialect: this.#options.flatDialect,
+        backlog: this.#backlog,
+        fail: this.#fail,
+      },
       this.#host,
     );
     this.#become({ kind: 'open', identity, subscriber, subscriptions });
@@ -390,8 +398,9 @@ export class Session implements Timed {
         subscriptions.unsubscribe(message);
         break;
       case 'ping':
+      case 'connection.heartbeat':
         subscriber.tell({
-          type: 'pong',
+          type: message.type === 'ping' ? 'pong' : message.type,
           ...(message.id !== undefined && { id: message.id }),
           timestamp: new Date(this.#host.clock.now()).toISOString(),
         });
