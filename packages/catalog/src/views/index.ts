@@ -1,4 +1,5 @@
 // Without schemas, so that a browser loads nothing else for them.
 export type * from '../view.ts';
+export * from './chat.ts';
 export * from './latest.ts';
 export * from './newest-per-key.ts';
