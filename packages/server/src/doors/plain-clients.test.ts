@@ -44,7 +44,21 @@ async function ready(client: TestClient<Flat>): Promise<void> {
   while ((await client.next('pong')).id !== 'ready');
 }
 
-const PORTAL = { portal_id: 'portal-7', metrics: { harmony: 0.5 } };
+const PORTAL = {
+  portal_id: 'portal-07',
+  account_id: 'account-7',
+  metrics: {
+    consciousness_level: 0.91,
+    harmony: 0.83,
+    resilience: 0.77,
+    prana: 0.68,
+    drishti: 0.9,
+    klesha: 0.12,
+    zoom: 0.5,
+  },
+  status: 'healthy',
+  uptime_percent: 99.98,
+};
 
 describe('a stream', () => {
   test.each(['/ws', '/', '/ws/task/a'])(
@@ -60,7 +74,7 @@ describe('a stream', () => {
   );
 
   test('[PLAIN-1] repeats an `id`, tells of recovery where it was asked for, and ends by its name', async () => {
-    await publish('system.alerts', 'system_alert', { alert_id: 'a' });
+    await publish('system.alerts', 'raised', { alert_id: 'a' });
     const client = await connect();
     client.send({ type: 'subscribe', stream: 'alerts', id: 4, since: 'earliest' });
     expect(await client.next('subscribed')).toEqual({
@@ -70,7 +84,7 @@ describe('a stream', () => {
       recovered: true,
       replayed: 1,
     });
-    expect(await client.next()).toMatchObject({ type: 'system_alert', alert_id: 'a' });
+    expect(await client.next()).toMatchObject({ type: 'raised', alert_id: 'a' });
     client.send({ type: 'unsubscribe', stream: 'alerts', id: 5 });
     expect(await client.next()).toEqual({
       type: 'unsubscribed',
@@ -79,7 +93,7 @@ describe('a stream', () => {
       code: 'client-request',
       reason: 'as asked',
     });
-    await publish('system.alerts', 'system_alert', { alert_id: 'b' });
+    await publish('system.alerts', 'raised', { alert_id: 'b' });
     await ready(client);
     expect(client.texts.join()).not.toContain('"b"');
     client.close();
@@ -89,8 +103,8 @@ describe('a stream', () => {
     const client = await connect();
     client.send({ type: 'subscribe', stream: 'task.*' });
     expect(await client.next('subscribed')).toEqual({ type: 'subscribed', stream: 'task.*' });
-    const { timestamp } = await publish('task.a', 'task.started', { task_id: 'a' });
-    expect(await client.next()).toEqual({ type: 'task.started', timestamp, task_id: 'a' });
+    const { timestamp } = await publish('task.a', 'began', { task_id: 'a' });
+    expect(await client.next()).toEqual({ type: 'began', timestamp, task_id: 'a' });
     client.close();
   });
 
@@ -139,7 +153,7 @@ describe('a stream', () => {
     expect(await client.next()).toEqual({ type: 'subscribed', stream: 'alerts' });
     await publish('task.a', 'x', { n: 3 });
     await publish('task.b', 'x', { n: 4 });
-    await publish('system.broadcast', 'system.notification', { n: 5 });
+    await publish('system.broadcast', 'x', { n: 5 });
     await publish('system.alerts', 'x', { n: 6 });
     const flat = [await client.next(), await client.next(), await client.next(), await client.next()];
     expect(flat.map(({ n }) => n)).toEqual([3, 4, 5, 6]);
@@ -152,8 +166,8 @@ describe('a stream', () => {
     client.send({ type: 'subscribe', stream: 'alerts' });
     await client.next('subscribed');
     const message = 'again and again '.repeat(500);
-    await publish('system.alerts', 'system_alert', { message });
-    expect(await client.next()).toMatchObject({ type: 'system_alert', message });
+    await publish('system.alerts', 'raised', { message });
+    expect(await client.next()).toMatchObject({ type: 'raised', message });
     client.close();
   });
 
@@ -185,16 +199,16 @@ describe('a stream', () => {
     client.send({
       type: 'subscribe',
       stream: 'money',
-      filters: { types: ['transactions.new'], sources: ['till'], minAmount: 100 },
+      filters: { types: ['paid'], sources: ['till'], minAmount: 100 },
     });
     client.send({ type: 'subscribe', topic: 'task.a', filters: { status: 'failed' } });
     await client.take('subscribed', 2);
-    await publish('transactions.shop', 'transactions.new', { n: 1, amount: 99 }, 'till');
-    await publish('transactions.shop', 'transactions.new', { n: 2, amount: 100 }, 'web');
-    await publish('transactions.shop', 'sync.completed', { n: 3, amount: 100 }, 'till');
-    await publish('task.a', 'task.updated', { n: 4, status: 'running' });
-    await publish('transactions.shop', 'transactions.new', { n: 5, amount: 100 }, 'till');
-    await publish('task.a', 'task.updated', { n: 6, status: 'failed' });
+    await publish('transactions.shop', 'paid', { n: 1, amount: 99 }, 'till');
+    await publish('transactions.shop', 'paid', { n: 2, amount: 100 }, 'web');
+    await publish('transactions.shop', 'synchronised', { n: 3, amount: 100 }, 'till');
+    await publish('task.a', 'changed', { n: 4, status: 'running' });
+    await publish('transactions.shop', 'paid', { n: 5, amount: 100 }, 'till');
+    await publish('task.a', 'changed', { n: 6, status: 'failed' });
     expect([(await client.next()).n, (await client.next()).n]).toEqual([5, 6]);
     client.close();
   });
