@@ -38,7 +38,7 @@ const PAGE_EVENTS = 250;
 const WARM_UP_MS = 1000;
 const ENTITY = 'bench';
 /** 240 bytes of JSON. */
-const DATA = JSON.stringify({ step: 'compile', progress: 0.5, message: 'x'.repeat(194) });
+const DATA = JSON.stringify({ task_id: 'compile', progress: 50, message: 'x'.repeat(192) });
 
 interface Percentiles {
   readonly p50: number;

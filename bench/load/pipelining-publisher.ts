@@ -3,7 +3,7 @@ import { type Endpoint, FrameSocket } from './frame-socket.ts';
 /** Publications that are under way at once. */
 export const PIPELINE = 64;
 /** 240 bytes of JSON. */
-const DATA = JSON.stringify({ step: 'compile', progress: 0.5, message: 'x'.repeat(194) });
+const DATA = JSON.stringify({ task_id: 'compile', progress: 50, message: 'x'.repeat(192) });
 
 /** Publishes to a topic of its own as fast as it is acknowledged, and sees to it that offsets count on. */
 export class PipeliningPublisher {
