@@ -63,15 +63,15 @@ describe.each(pairs)('$name', ({ sdk, serverOf }) => {
       const { connect } = await start();
       const client = connect();
       const options = { source: 'test', key: 'k', priority: 'high', idempotencyKey: 'once' } as const;
-      const stored = await client.publish('task.a', 'task.progress', { progress: 1 }, options);
-      expect(await client.publish('task.a', 'task.progress', { progress: 1 }, options)).toEqual({
+      const stored = await client.publish('task.a', 'task.step', { progress: 1 }, options);
+      expect(await client.publish('task.a', 'task.step', { progress: 1 }, options)).toEqual({
         ...stored,
         duplicate: true,
       });
       const whole = collect(client.topic('task.a', { since: 'earliest' }));
       const last = collect(client.topic('task.*', { since: 'earliest' }));
       await until(() => whole.length === 1 && last.length === 1, 'history');
-      await connect().publish('task.a', 'task.progress', { progress: 2 });
+      await connect().publish('task.a', 'task.step', { progress: 2 });
       await until(() => whole.length === 2 && last.length === 2, 'the live event');
       expect(whole).toEqual([{ progress: 1 }, { progress: 2 }]);
     });

@@ -38,13 +38,13 @@ test.each(transports)(
   async (transport) => {
     const server = await startServer();
     const client = clientOf(server, { transport });
-    await client.publish('task.a', 'task.progress', { progress: 1 });
-    const stored = await client.publish('task.a', 'task.progress', { progress: 2 }, { source: 'test' });
+    await client.publish('task.a', 'task.step', { progress: 1 });
+    const stored = await client.publish('task.a', 'task.step', { progress: 2 }, { source: 'test' });
     expect(stored).toMatchObject({ topic: 'task.a', offset: 2 });
     const history = collect(client.topic('task.a', { since: 'earliest' }));
     const last = collect(client.topic('task.a', { since: { last: 1 } }));
     await until(() => history.length === 2 && last.length === 1, 'history');
-    await client.publish('task.a', 'task.progress', { progress: 3 });
+    await client.publish('task.a', 'task.step', { progress: 3 });
     await until(() => history.length === 3 && last.length === 2, 'the live event');
     expect(history).toEqual([{ progress: 1 }, { progress: 2 }, { progress: 3 }]);
     const session = { userId: 'tester', roles: ['admin'] };

@@ -192,7 +192,12 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
   test('lists topics, and shows the history, the live tail and every field of an event', async () => {
     const publish = async (progress: number): Promise<void> => {
       expect(
-        await millrace('pub', 'task.build-7', 'task.progress', `{"progress":${progress}}`).finished,
+        await millrace(
+          'pub',
+          'task.build-7',
+          'task.progress',
+          `{"task_id":"build-7","progress":${progress},"message":"Compiling"}`,
+        ).finished,
       ).toBe(0);
     };
     await publish(40);
@@ -220,7 +225,7 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
 
   test('says that the server is gone, and goes on where it was when it is back', async () => {
     const count = async (): Promise<number> => page.getByRole('option').count();
-    await millrace('pub', 'task.restart', 'task.started', '{}').finished;
+    await millrace('pub', 'task.restart', 'task.started', '{"task_id":"restart"}').finished;
     await openDashboard('#/topics/task.restart');
     await poll(count).toBe(1);
     await server.kill();
@@ -229,7 +234,7 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
     await startServer();
     await page.locator('[data-connection=connected]').waitFor({ timeout: DEADLINE });
     await page.locator('.connection-banner').waitFor({ state: 'detached', timeout: DEADLINE });
-    await millrace('pub', 'task.restart', 'task.completed', '{}').finished;
+    await millrace('pub', 'task.restart', 'task.completed', '{"task_id":"restart"}').finished;
     await poll(count).toBe(2);
   });
 

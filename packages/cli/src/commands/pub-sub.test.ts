@@ -38,7 +38,7 @@ test('what is published is read, with a token of the local key', async () => {
   const pub = await run(
     'pub',
     'task.a',
-    'task.progress',
+    'task.step',
     '{"i": {{i}}, "id": "n{{i}}"}',
     '--count',
     '3',
