@@ -6,8 +6,9 @@ import type { Block, ExpectBlock, Guide } from './guide.ts';
 import { GuideShell, type Started, untilPrinted } from './guide-shell.ts';
 
 const WORKSPACE = fileURLToPath(new URL('../../', import.meta.url));
-/** The server as guides write it. */
+/** The server as guides write it, and the one port that they use for something of their own. */
 const WRITTEN_HOST = 'localhost:3001';
+const WRITTEN_PORT = /\b4005\b/g;
 
 /** Where the file blocks of a guide are, below the server's working folder. */
 export function folderOf({ path }: Guide): string {
@@ -15,13 +16,14 @@ export function folderOf({ path }: Guide): string {
 }
 
 /** Writes a guide's files, and what its programs need to find our packages. */
-export function writeFiles(root: string, guide: Guide): void {
+export function writeFiles(root: string, guide: Guide, port: number): void {
   const folder = join(root, folderOf(guide));
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{"type": "module"}\n');
   symlinkSync(join(WORKSPACE, 'node_modules'), join(folder, 'node_modules'));
   for (const block of guide.blocks) {
-    if (block.kind === 'file') writeFileSync(join(folder, block.name), `${block.text}\n`);
+    if (block.kind !== 'file') continue;
+    writeFileSync(join(folder, block.name), `${block.text.replaceAll(WRITTEN_PORT, String(port))}\n`);
   }
 }
 
@@ -35,6 +37,8 @@ export interface GuideWorld {
   /** The server's working folder. */
   readonly root: string;
   readonly url: string;
+  /** A free one, for what a guide starts itself. */
+  readonly port: number;
   /** An administrator's. */
   readonly token: string;
 }
@@ -56,6 +60,7 @@ function environmentOf({ root, url, token }: GuideWorld): NodeJS.ProcessEnv {
 export class GuideRun {
   readonly #guide: Guide;
   readonly #host: string;
+  readonly #port: string;
   readonly #shell: GuideShell;
   #last: Started | undefined;
   #background: Started | undefined;
@@ -63,6 +68,7 @@ export class GuideRun {
   constructor(guide: Guide, world: GuideWorld) {
     this.#guide = guide;
     this.#host = new URL(world.url).host;
+    this.#port = String(world.port);
     this.#shell = new GuideShell(join(world.root, folderOf(guide)), environmentOf(world));
   }
 
@@ -111,6 +117,6 @@ export class GuideRun {
   }
 
   #addressed(text: string): string {
-    return text.replaceAll(WRITTEN_HOST, this.#host);
+    return text.replaceAll(WRITTEN_HOST, this.#host).replaceAll(WRITTEN_PORT, this.#port);
   }
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,18 +40,27 @@ function writeConfig(root: string): void {
   writeFileSync(join(root, 'millrace.config.ts'), [...imports, merge, all, ''].join('\n'));
 }
 
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
 let world: GuideWorld;
 let served: Served;
 
 beforeAll(async () => {
   const root = mkdtempSync(join(tmpdir(), 'millrace-guides-'));
-  for (const guide of guides) writeFiles(root, guide);
+  const port = await findFreePort();
+  for (const guide of guides) writeFiles(root, guide, port);
   writeNpx(root);
   writeConfig(root);
   served = await serve(root);
   const { stdout } = await new Millrace(['token', '--role', 'admin', '--sub', 'guide'], { cwd: root })
     .finished;
-  world = { root, url: served.url, token: stdout.toString().trim() };
+  world = { root, url: served.url, port, token: stdout.toString().trim() };
 }, 60_000);
 
 afterAll(async () => {
@@ -66,7 +77,7 @@ test.for(guides.map((guide) => [guide.path, guide] as const))(
 
 const attempt = (markdown: string): Promise<void> => {
   const guide = readGuide(`attempt-${markdown.length}.md`, markdown);
-  writeFiles(world.root, guide);
+  writeFiles(world.root, guide, world.port);
   return new GuideRun(guide, world).run();
 };
 

@@ -9,7 +9,7 @@ function styleOf(event: string): Style {
   return 'yellow';
 }
 
-function timeOf(timestamp: string): string {
+export function timeOf(timestamp: string): string {
   const time = new Date(timestamp);
   const two = (value: number): string => String(value).padStart(2, '0');
   const ms = String(time.getMilliseconds()).padStart(3, '0');
@@ -17,7 +17,7 @@ function timeOf(timestamp: string): string {
 }
 
 /** JSON escapes the C0 control characters; DEL and C1 could still drive a terminal. */
-function printable(json: string): string {
+export function printable(json: string): string {
   return json.replace(
     /[\u007f-\u009f]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { describeFailure } from './cli-error.ts';
 import { addConfig } from './commands/config.ts';
 import { addInbox } from './commands/inbox.ts';
+import { addListen } from './commands/listen.ts';
 import { addPub } from './commands/pub.ts';
 import { addRun } from './commands/run.ts';
 import { addServe } from './commands/serve.ts';
@@ -24,7 +25,7 @@ const program = new Command('millrace')
   .addHelpText('after', EXIT_CODE_HELP)
   .exitOverride();
 
-for (const add of [addServe, addPub, addSub, addInbox, addRun, addToken, addConfig]) add(program);
+for (const add of [addServe, addPub, addSub, addInbox, addListen, addRun, addToken, addConfig]) add(program);
 
 try {
   await program.parseAsync();

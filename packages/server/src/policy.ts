@@ -55,6 +55,8 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   bench: LIVE_POLICY,
   tool: { ...DEFAULT_POLICY, retention: { maxAgeMs: 7 * DAY_MS } },
   audit: { ...DEFAULT_POLICY, retention: { maxEvents: 1_000_000, maxAgeMs: 365 * DAY_MS } },
+  // Where listeners stand, which may be away for long, and their dead letters.
+  listen: { ...DEFAULT_POLICY, retention: { maxEvents: 100_000 } },
   // What lies below inboxes, such as their dead letters. An inbox itself is trimmed by the service that knows what is alive in it.
   user: DEFAULT_POLICY,
   // Read at once by whoever runs the thing, or soon after its connection is back.
