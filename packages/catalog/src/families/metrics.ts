@@ -1,12 +1,14 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
+import { metricsView } from '../views/metrics.ts';
 import { figures, id, number, percent, text } from './fields.ts';
 
 export const metricsFamily = eventFamily({
   name: 'metrics',
   description: 'Figures that are measured again and again, newest first in interest.',
   topics: ['metrics.*'],
+  view: metricsView,
   events: [
     eventType({
       name: 'consciousness_update',

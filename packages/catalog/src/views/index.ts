@@ -2,4 +2,5 @@
 export type * from '../view.ts';
 export * from './chat.ts';
 export * from './latest.ts';
+export * from './metrics.ts';
 export * from './newest-per-key.ts';
