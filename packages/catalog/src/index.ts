@@ -1,3 +1,5 @@
+// So that whoever declares events needs, and gets, no other copy of it.
+export { default as Type } from 'typebox';
 export * from './catalog.ts';
 export * from './event-family.ts';
 export * from './event-type.ts';

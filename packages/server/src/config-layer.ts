@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { closest } from './closest.ts';
-import { CONFIG_OPTIONS } from './config-options.ts';
+import { CONFIG_OPTIONS, type OptionSchema } from './config-options.ts';
 import type { ConfigInput } from './config-schema.ts';
 import { ConfigSchema } from './config-schema.ts';
 import { DURATION_PATTERN } from './duration.ts';
@@ -63,9 +63,14 @@ function optionOf(instancePath: string): string {
   return unescaped(option);
 }
 
+/** The names that the object at `option` may have. */
 function siblingsOf(option: string): readonly string[] {
-  if (option === '') return Object.keys(ConfigSchema.properties);
-  return CONFIG_OPTIONS.filter(({ section }) => section === option).map(({ key }) => key ?? '');
+  let schema: OptionSchema | undefined = ConfigSchema as OptionSchema;
+  for (const part of option.match(/[^.[\]]+/g) ?? []) {
+    const [anyName]: readonly OptionSchema[] = Object.values(schema?.patternProperties ?? {});
+    schema = schema?.properties?.[part] ?? schema?.items ?? anyName;
+  }
+  return Object.keys(schema?.properties ?? {});
 }
 
 function shown(values: unknown, instancePath: string): string {

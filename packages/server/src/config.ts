@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { ConfigError, type ConfigLayer, checkLayer, readLayerFiles } from './config-layer.ts';
-import { CONFIG_SECTIONS } from './config-options.ts';
+import { CONFIG_OPTIONS } from './config-options.ts';
 import type { Config, ConfigInput } from './config-schema.ts';
 import { envLayer, fileLayer, findConfigFile, flagLayer } from './config-sources.ts';
 import { type Duration, durationMs } from './duration.ts';
+import { familyProblems } from './families-config.ts';
 import { plainProblems } from './plain-config.ts';
 import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
 
@@ -18,11 +19,11 @@ export function defineConfig(config: ConfigInput): ConfigInput {
 /** A new configuration in which nothing was configured. */
 export function defaultConfig(): Config {
   const sections: Record<string, unknown> = {};
-  for (const { name, options } of CONFIG_SECTIONS) {
-    const entries = options.flatMap(({ key, schema }) =>
-      key === undefined || schema.default === undefined ? [] : [[key, structuredClone(schema.default)]],
-    );
-    sections[name] = Object.fromEntries(entries);
+  for (const { section, key, schema } of CONFIG_OPTIONS) {
+    const value = structuredClone(schema.default);
+    if (key === undefined) sections[section] = value;
+    else
+      sections[section] = { ...(sections[section] as object), ...(value !== undefined && { [key]: value }) };
   }
   // Every option of the schema that is not optional has a default; the tests check it.
   return sections as unknown as Config;
@@ -30,19 +31,23 @@ export function defaultConfig(): Config {
 
 /** Later layers win, option by option; lists and single namespaces are replaced as a whole. */
 function merge(base: Config, layers: readonly ConfigInput[]): Config {
-  const merged = { ...base } as Record<string, Record<string, unknown>>;
+  const merged: Record<string, unknown> = { ...base };
   for (const layer of layers) {
     for (const [section, values] of Object.entries(layer)) {
+      if (Array.isArray(values)) {
+        merged[section] = values;
+        continue;
+      }
       const given = Object.entries(values).filter(([, value]) => value !== undefined);
-      merged[section] = { ...merged[section], ...Object.fromEntries(given) };
+      merged[section] = { ...(merged[section] as object), ...Object.fromEntries(given) };
     }
   }
   return merged as unknown as Config;
 }
 
 /** What no single option can say by itself. */
-function checkTogether({ tls, auth, limits, namespaces, plain }: Config): string[] {
-  const problems: string[] = [...plainProblems(plain)];
+function checkTogether({ tls, auth, limits, namespaces, plain, families }: Config): string[] {
+  const problems: string[] = [...plainProblems(plain), ...familyProblems(families)];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
       `tls.${tls.cert === undefined ? 'cert' : 'key'} is missing: TLS needs the certificate and its key`,

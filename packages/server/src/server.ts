@@ -1,4 +1,3 @@
-import { builtInFamilies, createCatalog } from '@millrace/catalog';
 import { pino } from 'pino';
 import { revokedToken } from './auth/auth-error.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
@@ -18,6 +17,7 @@ import { createEnginePair } from './engine/engine-pair.ts';
 import { createEventIds, randomBase36 } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
+import { catalogOf } from './families-config.ts';
 import { createFigures } from './figures.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
 import { Hub } from './hub/hub.ts';
@@ -97,7 +97,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     deliveryOf: (topic) => policies.of(topic),
     onError,
   });
-  const catalog = createCatalog(builtInFamilies);
+  const catalog = catalogOf(config);
   const checks = new EventChecks({
     catalog,
     unknownEventsOf: (topic) => policies.of(topic).unknownEvents,

@@ -5,14 +5,14 @@ import { documentConfig } from '../config-reference.ts';
 import { say } from '../status.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
 
-/** The configuration as it may be shown: secrets are left out. */
-export function withoutSecrets(config: Config): Record<string, unknown> {
+/** The configuration as it may be shown: secrets are left out, and of families, which have functions, all but the names. */
+export function withoutSecrets({ families, ...config }: Config): Record<string, unknown> {
   const shown = structuredClone(config) as Record<string, Record<string, unknown>>;
   for (const { section, key, schema } of CONFIG_OPTIONS) {
     const values = shown[section];
     if (schema.secret === true && key !== undefined && values?.[key] !== undefined) values[key] = '(secret)';
   }
-  return shown;
+  return { ...shown, families: families.map(({ name }) => name) };
 }
 
 interface CheckFlags {

@@ -284,6 +284,22 @@ describe('config', () => {
     expect(String(stdout)).not.toContain(secret);
   });
 
+  test('check names the families of the configuration, whose functions cannot be shown', async () => {
+    const families = [
+      {
+        name: 'order',
+        description: 'Orders.',
+        topics: ['orders.*'],
+        events: [{ name: 'order.lost', description: 'Lost.', data: { type: 'object' }, example: {} }],
+      },
+    ];
+    const { stdout, code } = await start(['config', 'check'], {
+      env: { MILLRACE_FAMILIES: JSON.stringify(families) },
+    }).finished;
+    expect(code).toBe(0);
+    expect(JSON.parse(String(stdout))).toMatchObject({ families: ['order'] });
+  });
+
   test('check says what is wrong', async () => {
     const { stderr, code } = await start(['config', 'check'], { env: { MILLRACE_SERVER_PORT: 'x' } })
       .finished;
