@@ -10,12 +10,8 @@ export const systemFamily = eventFamily({
   events: [
     eventType({
       name: 'system.notification',
-      description: 'A word to everybody.',
-      data: Type.Object({
-        message: text('What.'),
-        title: Type.Optional(text('In a few words.')),
-        severity: Type.Optional(text('`info`, `warning`, `critical`.')),
-      }),
+      description: 'A word to people. Direct sends that name no event are called that, whatever they say.',
+      data: Type.Unknown({ description: 'What the sender says: usually `{message, title?, severity?}`.' }),
       example: { title: 'Hello', message: 'The new version is out.', severity: 'info' },
     }),
     eventType({
