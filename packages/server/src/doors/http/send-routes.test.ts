@@ -107,7 +107,7 @@ describe('a direct send', () => {
     await byPattern.client.take('subscribed', 2);
     const { body } = await api.post<Sent>('/api/v1/ws/send-to-channel/chat.lobby', {
       event: 'chat.message',
-      data: 'hi',
+      data: { text: 'hi' },
       priority: 'high',
     });
     expect(body).toMatchObject({ topic: 'chat.lobby', reached: 2 });
