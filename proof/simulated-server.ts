@@ -21,6 +21,7 @@ import { Session } from '../packages/server/src/session/session.ts';
 import type { SessionHost } from '../packages/server/src/session/session-host.ts';
 import type { SessionSocket } from '../packages/server/src/session/session-socket.ts';
 import { TimingWheel } from '../packages/server/src/session/timing-wheel.ts';
+import { Views } from '../packages/server/src/views/views.ts';
 import { History } from './history.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -37,8 +38,13 @@ const CONFIG = resolveConfig({});
 /** When what a consumer does not acknowledge is sent again, three times; shorter than in life. */
 export const DELIVERY_RULES = new DeliveryRules({ redeliveryMs: [2000, 3000, 4000], ttlMs: 60_000 });
 
+const CATALOG = createCatalog([]);
+
+/** Room for few states, so that they are evicted. */
+const VIEW_BYTES = 20_000;
+
 const CHECKS = new EventChecks({
-  catalog: createCatalog([]),
+  catalog: CATALOG,
   unknownEventsOf: () => 'allow',
   onUnknown: () => {},
 });
@@ -140,7 +146,16 @@ export class SimulatedServer {
     const engine = this.#reachedBy(run, pair);
     const policies = new Policies({ '*': { retention }, l: { durability: 'live', retention } });
     const priorityOf = (topic: string, event: string) => policies.priorityOf(topic, event);
-    const hub = new Hub({
+    const views = new Views({
+      engine,
+      catalog: CATALOG,
+      clock: time,
+      turns: time,
+      maxCacheBytes: VIEW_BYTES,
+      feedOf: (entity) => hub.feed(entity),
+      onError: this.#onError,
+    });
+    const hub: Hub = new Hub({
       engine,
       clock: time,
       turns: time,
@@ -149,6 +164,7 @@ export class SimulatedServer {
       maxAgeMs: () => retention.maxAgeMs,
       queueBounds: QUEUE_BOUNDS,
       deliveryOf: (topic) => policies.of(topic),
+      snapshots: views,
       onError: this.#onError,
     });
     const wheel = new TimingWheel(time);

@@ -35,10 +35,11 @@ const serverLayers: Record<
   auth: { values: [], types: [] },
   metrics: { values: [], types: [] },
   hub: { values: ['contract', 'metrics'], types: ['engine'] },
+  views: { values: ['hub'], types: ['contract'] },
   inbox: { values: ['hub'], types: ['contract'] },
   session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
   services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
-  doors: { values: ['services', 'session', 'inbox', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  doors: { values: ['services', 'session', 'inbox', 'hub', 'auth', 'metrics'], types: ['contract', 'views'] },
 };
 
 /** Which part a path relative to packages/server/src belongs to; the first match counts. */

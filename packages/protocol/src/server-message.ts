@@ -38,13 +38,17 @@ export interface SubscribedMessage {
   readonly reason?: RecoveryFailure;
   /** How many events follow as the replay. */
   readonly replayed: number;
+  /** How many `snapshot` messages come before the replay; missing when none was asked for. */
+  readonly snapshots?: number;
   /** The topic is closed: its last event has been, or is being, delivered. */
   readonly sealed?: true;
 }
 
+/** What a topic's view makes of everything at or before a position; what follows it comes as events. */
 export interface SnapshotMessage {
   readonly type: 'snapshot';
   readonly topic: string;
+  /** The view's name. */
   readonly view: string;
   readonly position: string;
   readonly state: unknown;

@@ -12,7 +12,7 @@ import type { Doorway } from './doors/doorway.ts';
 import { createHttpApi } from './doors/http/http-api.ts';
 import { createTraffic } from './doors/traffic.ts';
 import { durationMs } from './duration.ts';
-import type { Engine } from './engine/engine.ts';
+import type { Engine, Retention } from './engine/engine.ts';
 import { createEnginePair } from './engine/engine-pair.ts';
 import { createEventIds, randomBase36 } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
@@ -38,6 +38,8 @@ import { EventChecks } from './session/event-checks.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
+import { VIEWS_ENTITY } from './views/stored-states.ts';
+import { Views } from './views/views.ts';
 
 /** Largest HTTP request: a batch of events, each of which has its own bound. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
@@ -47,6 +49,9 @@ const VERSION = '0.1.0';
 
 /** Memory for recent events: some ten thousand of usual size, which a storm of resuming clients reads. */
 const RECENT_BYTES = 16 * 1024 * 1024;
+
+/** Memory for the states of topics that somebody asked for. */
+const VIEW_BYTES = 32 * 1024 * 1024;
 
 /** What may be revoked at a time: some 20 MB at most. */
 const REVOCATION_BOUNDS = { perEntity: 10_000, inAll: 100_000 } as const;
@@ -86,7 +91,17 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     givenEngine ?? (await openEngines(config, policies, { clock, turns, onError, onCommitSize }));
   const { limits } = config;
 
-  const hub = new Hub({
+  const catalog = catalogOf(config);
+  const views = new Views({
+    engine,
+    catalog,
+    clock,
+    turns,
+    maxCacheBytes: VIEW_BYTES,
+    feedOf: (entity) => hub.feed(entity),
+    onError,
+  });
+  const hub: Hub = new Hub({
     engine,
     clock,
     turns,
@@ -95,9 +110,9 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxAgeMs: (topic) => policies.of(topic).retention.maxAgeMs,
     queueBounds: { maxEvents: limits.maxQueuedEvents, maxBytes: limits.maxQueuedBytes },
     deliveryOf: (topic) => policies.of(topic),
+    snapshots: views,
     onError,
   });
-  const catalog = catalogOf(config);
   const checks = new EventChecks({
     catalog,
     unknownEventsOf: (topic) => policies.of(topic).unknownEvents,
@@ -223,6 +238,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const api = await createHttpApi({
     doorway,
     engine,
+    snapshots: views,
     audit,
     revocations,
     statistics: figures.statistics,
@@ -270,6 +286,9 @@ function originCheckOf({ server: { host, publicUrl }, cors }: Config): OriginChe
   return createOriginCheck({ allow: [...cors.origins, ...own], loopback });
 }
 
+/** Of a topic's state only the last one that was stored is ever read. */
+const NEWEST_ALONE: Retention = { maxEvents: 1 };
+
 async function openEngines(
   config: Config,
   policies: Policies,
@@ -280,7 +299,8 @@ async function openEngines(
     onCommitSize: (events: number) => void;
   },
 ): Promise<Engine> {
-  const retention = (topic: string) => policies.of(topic).retention;
+  const retention = (topic: string, entity: string): Retention =>
+    entity === VIEWS_ENTITY ? NEWEST_ALONE : policies.of(topic).retention;
   const newId = createEventIds();
   const durable = await createSqliteEngine({ ...shared, directory: config.data.directory, retention, newId });
   const live = createMemoryEngine({ ...shared, retention, newId });

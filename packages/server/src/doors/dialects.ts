@@ -3,14 +3,19 @@ import { checkObject, MillraceError, parseJsonObject, type ServerMessage } from 
 import { Packr } from 'msgpackr';
 import type { StoredEvent } from '../engine/engine.ts';
 import type { CursorSource, Dialect, Frame, Payload } from '../hub/dialect.ts';
+import type { SnapshotContent } from '../hub/snapshot.ts';
 import { eventJson, flatEventJson } from './event-json.ts';
 import { binaryFrame, textFrame } from './frames.ts';
 import { readMsgpack } from './msgpack-reader.ts';
+import { flatSnapshotJson, snapshotFields, snapshotJson } from './snapshot-json.ts';
 
 /** What a dialect writes: the payloads of its messages. */
 export interface Format {
   eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload;
   messagePayload(message: ServerMessage): Payload | undefined;
+  snapshotPayload(snapshot: SnapshotContent): Payload;
+  /** See `Dialect.encodePlace`. */
+  placePayload?(place: string): Payload;
   batchPayload(events: readonly Payload[]): Payload | undefined;
 }
 
@@ -51,6 +56,15 @@ export class FormatDialect implements Dialect {
     return payload === undefined ? undefined : this.frame(payload);
   }
 
+  encodeSnapshot(snapshot: SnapshotContent): Frame {
+    return this.frame(this.format.snapshotPayload(snapshot));
+  }
+
+  encodePlace(place: string): Frame | undefined {
+    const { placePayload } = this.format;
+    return placePayload && this.frame(placePayload(place));
+  }
+
   eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload {
     return this.format.eventPayload(event, at, attempt);
   }
@@ -72,6 +86,7 @@ export const jsonDialect: FormatDialect = new FormatDialect({
   format: {
     eventPayload: (event, _at, attempt) => eventJson(event, attempt),
     messagePayload: (message) => JSON.stringify(message),
+    snapshotPayload: snapshotJson,
     batchPayload: (events) => `{"type":"batch","events":[${events.join(',')}]}`,
   },
   frame: webSocketFrame,
@@ -101,6 +116,7 @@ export const msgpackDialect: FormatDialect = new FormatDialect({
   format: {
     eventPayload: (event, _at, attempt) => packr.pack(JSON.parse(eventJson(event, attempt))),
     messagePayload: (message) => packr.pack(message),
+    snapshotPayload: (snapshot) => packr.pack(JSON.parse(snapshotJson(snapshot))),
     // Its event payloads are bytes: it made them.
     batchPayload: (events) => Buffer.concat([BATCH_HEAD, listHead(events.length), ...(events as Buffer[])]),
   },
@@ -115,7 +131,6 @@ const BARE_ANSWERS: ReadonlySet<ServerMessage['type']> = new Set([
   'error',
   'pong',
   'connection.heartbeat',
-  'snapshot',
 ]);
 
 /** A plain client is answered with what it called the topic; of recovery it is told what it asked for. */
@@ -140,6 +155,7 @@ export const bareDialect: FormatDialect = new FormatDialect({
     eventPayload: (event) => flatEventJson(event),
     messagePayload: (message) =>
       BARE_ANSWERS.has(message.type) ? JSON.stringify(flatMessage(message)) : undefined,
+    snapshotPayload: flatSnapshotJson,
     batchPayload: () => undefined,
   },
   frame: webSocketFrame,
@@ -153,13 +169,21 @@ function sseEvent(event: StoredEvent, at: CursorSource, data: string): string {
   return `id: ${at.cursorText()}\nevent: ${event.event}\ndata: ${data}\n\n`;
 }
 
+/** A client that goes away before it has a place asks for the snapshot again. */
+const sseSnapshots: Pick<Format, 'snapshotPayload' | 'placePayload'> = {
+  snapshotPayload: (snapshot) => `event: snapshot\ndata: {${snapshotFields(snapshot)}}\n\n`,
+  // Of the same block as the snapshot.
+  placePayload: (place) => `id: ${place}\n`,
+};
+
 /** Messages that an SSE client is told, as comments and events of its stream. */
 function sseMessage(message: ServerMessage): string | undefined {
   switch (message.type) {
     case 'subscribed': {
       const gap = message.recovered === false ? `event: gap\ndata: {"reason":"${message.reason}"}\n\n` : '';
       // Until everything was replayed, only what the client came with is a place to resume from.
-      const id = message.replayed === 0 ? `id: ${message.cursor}\n` : '';
+      const caughtUp = message.replayed === 0 && !message.snapshots;
+      const id = caughtUp ? `id: ${message.cursor}\n` : '';
       return `retry: ${SSE_RETRY_MS}\n${id}\n${gap}`;
     }
     case 'position':
@@ -186,6 +210,7 @@ export const sseDialect: FormatDialect = new FormatDialect({
   format: {
     eventPayload: (event, at) => sseEvent(event, at, event.data),
     messagePayload: sseMessage,
+    ...sseSnapshots,
     batchPayload: () => undefined,
   },
   frame: sseFrame,
@@ -201,6 +226,7 @@ export const sseFullDialect: FormatDialect = new FormatDialect({
     // Who reads whole events may acknowledge ([ACK-5]).
     messagePayload: (message) =>
       message.type === 'acked' ? `event: acked\ndata: ${JSON.stringify(message)}\n\n` : sseMessage(message),
+    ...sseSnapshots,
     batchPayload: () => undefined,
   },
   frame: sseFrame,

@@ -114,7 +114,6 @@ describe('the event stream', () => {
     ['an unreadable count', '/events?topics=a&last=0', 'ok', 400, 'bad-message'],
     ['two beginnings', '/events?topics=a&last=1&since=earliest', 'ok', 400, 'bad-message'],
     ['an unreadable filter', '/events?topics=a&filter=%5B%5D', 'ok', 400, 'bad-message'],
-    ['a reserved since', '/events?topics=a&since=snapshot', 'ok', 501, 'not-supported'],
   ];
   test.each(refusals)(
     '[SSE-1] %s is refused before the stream begins',

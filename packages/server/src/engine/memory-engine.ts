@@ -44,7 +44,7 @@ export interface MemoryEngineOptions {
   /** When followers are called. */
   readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
-  readonly retention: (topic: string) => Retention;
+  readonly retention: (topic: string, entity: string) => Retention;
   /** Which place the engine takes in cursors. `live` when missing. */
   readonly slot?: EngineSlot;
   /** The engine's epoch; a random one when missing, since no engine remembers what another held. */
@@ -73,7 +73,7 @@ export function createMemoryEngine(options: MemoryEngineOptions): Engine {
 
 class MemoryEngine implements Engine {
   readonly #clock: Clock;
-  readonly #retention: (topic: string) => Retention;
+  readonly #retention: (topic: string, entity: string) => Retention;
   readonly #sweepIntervalMs: number;
   readonly #forgetAfterMs: number;
   readonly #ledger: Ledger<Kept>;
@@ -113,7 +113,7 @@ class MemoryEngine implements Engine {
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as StoredEvent;
       const topic = topics[i] as TopicState<Kept>;
-      topic.own ??= { ring: new EventRing(), retention: this.#retention(topic.topic) };
+      topic.own ??= { ring: new EventRing(), retention: this.#retention(topic.topic, event.entity) };
       topic.own.ring.push(event);
     }
     // Once all are in their rings: the ledger's figures already count every one of them.

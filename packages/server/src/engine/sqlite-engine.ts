@@ -48,7 +48,7 @@ export interface SqliteEngineOptions {
   /** When commits are gathered and followers are called. */
   readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
-  readonly retention: (topic: string) => Retention;
+  readonly retention: (topic: string, entity: string) => Retention;
   readonly newId?: () => string;
   /** Told how many events a commit brought to disk; commits without events are not told. */
   readonly onCommitSize?: ((events: number) => void) | undefined;

@@ -9,7 +9,7 @@ export interface RetentionKeeperOptions {
   readonly clock: Clock;
   readonly turns: Turns;
   /** Asked once in a topic's life. */
-  readonly retention: (topic: string) => Retention;
+  readonly retention: (topic: string, entity: string) => Retention;
   readonly intervalMs: number;
   /** How long a topic that holds no events must have been silent to be forgotten. */
   readonly forgetAfterMs: number;
@@ -81,7 +81,7 @@ export class RetentionKeeper {
         if (topic.count === 0) {
           if (now - topic.timestamp >= forgetAfterMs) empty.push({ entity, topic });
         } else {
-          const order = this.#orderOf(topic, own, now);
+          const order = this.#orderOf(entity, topic, own, now);
           if (order !== undefined) overdue.push({ entity, topic, order });
         }
         if (overdue.length >= BATCH_TOPICS) {
@@ -107,8 +107,8 @@ export class RetentionKeeper {
   }
 
   /** Where to look for the cut, when there is to be one. */
-  #orderOf(topic: DurableTopic, own: TopicFile, now: number): Cut['order'] | undefined {
-    own.retention ??= this.#options.retention(topic.topic);
+  #orderOf(entity: string, topic: DurableTopic, own: TopicFile, now: number): Cut['order'] | undefined {
+    own.retention ??= this.#options.retention(topic.topic, entity);
     const { maxEvents = Infinity, maxBytes = Infinity, maxAgeMs = Infinity } = own.retention;
     const before = Math.max(0, now - maxAgeMs);
     if (topic.count <= maxEvents && topic.bytes <= maxBytes && own.firstTimestamp >= before) return undefined;

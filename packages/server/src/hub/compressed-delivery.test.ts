@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { systemClock, systemTurns } from '../clock.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
 import type { Dialect, Frame } from './dialect.ts';
+import { NO_SNAPSHOTS } from './fixtures/hub-world.ts';
 import { Hub } from './hub.ts';
 
 const ENTITY = 'default';
@@ -20,6 +21,12 @@ class SavingDialect implements Dialect {
   }
 
   encodeMessage(): undefined {}
+
+  encodeSnapshot({ state }: Parameters<Dialect['encodeSnapshot']>[0]): Frame {
+    return this.frame(state);
+  }
+
+  encodePlace(): undefined {}
 
   eventPayload(event: Parameters<Dialect['eventPayload']>[0]): string {
     return event.data;
@@ -54,6 +61,7 @@ async function withHub(
     maxAgeMs: () => undefined,
     queueBounds: { maxEvents: 10, maxBytes: 1000 },
     deliveryOf: () => ({ slow: 'catchup', flushWindowMs: 0 }),
+    snapshots: NO_SNAPSHOTS,
   });
   const publish = async (count: number): Promise<void> => {
     await engine.append(

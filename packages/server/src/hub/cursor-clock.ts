@@ -50,7 +50,10 @@ function copyPart(part: EngineCursor | undefined): { epoch: string; seqs: number
 }
 
 /** Whether the event lies at or before the cursor. */
-export function cursorCovers(cursor: Cursor, event: StoredEvent): boolean {
+export function cursorCovers(
+  cursor: Cursor,
+  event: Pick<StoredEvent, 'slot' | 'partition' | 'seq'>,
+): boolean {
   const part = cursor[event.slot];
   return part !== undefined && event.seq <= (part.seqs[event.partition] ?? 0);
 }

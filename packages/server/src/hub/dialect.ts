@@ -1,5 +1,6 @@
 import type { ServerMessage } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
+import type { SnapshotContent } from './snapshot.ts';
 
 /** Answers which cursor stands at the event that is being encoded. Printed only when a dialect asks. */
 export interface CursorSource {
@@ -46,6 +47,12 @@ export interface Dialect {
   encodeEvent(event: StoredEvent, at: CursorSource, attempt?: number): Frame;
   /** `undefined` where this dialect's clients are not told. */
   encodeMessage(message: ServerMessage): Frame | undefined;
+  encodeSnapshot(snapshot: SnapshotContent): Frame;
+  /**
+   * What goes right before the frame of a snapshot, so that a client which has got it resumes from `place`; `undefined` where
+   * frames carry no place.
+   */
+  encodePlace(place: string): Frame | undefined;
   eventPayload(event: StoredEvent, at: CursorSource, attempt?: number): Payload;
   /** Event payloads of this dialect as one `batch` message; `undefined` where its clients get no batches. */
   batchPayload(events: readonly Payload[]): Payload | undefined;

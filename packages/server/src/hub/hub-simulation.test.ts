@@ -15,6 +15,7 @@ import { createEnginePair } from '../engine/engine-pair.ts';
 import type { CommittedBatch } from '../engine/ledger.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
 import type { CursorSource, Dialect } from './dialect.ts';
+import { NO_SNAPSHOTS } from './fixtures/hub-world.ts';
 import { Hub } from './hub.ts';
 import type { Start } from './opening.ts';
 import { selectionOf } from './selection.ts';
@@ -55,6 +56,8 @@ function dialect(index: number, carriesCursor: boolean): Dialect {
     carriesCursor,
     encodeEvent: (event, at) => Buffer.from(eventPayload(event, at)),
     encodeMessage: (message) => Buffer.from(line({ message })),
+    encodeSnapshot: ({ state }) => Buffer.from(state),
+    encodePlace: () => undefined,
     eventPayload,
     batchPayload: (events) => events.join(''),
     frame: (payload) => Buffer.from(payload as string),
@@ -129,6 +132,7 @@ class World {
       maxAgeMs: () => undefined,
       queueBounds: { maxEvents: 5, maxBytes: 1000 },
       deliveryOf: () => ({ slow: 'catchup', flushWindowMs: 0 }),
+      snapshots: NO_SNAPSHOTS,
       onError,
     });
   }

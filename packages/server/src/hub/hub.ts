@@ -18,6 +18,7 @@ import type { Selection } from './selection.ts';
 import { SharedBatchers } from './shared-batchers.ts';
 import { isDropping, type QueueBounds, type SlowPolicy } from './slow-queue.ts';
 import { SlowSessions } from './slow-sessions.ts';
+import type { SnapshotSource } from './snapshot.ts';
 import { Subscriber, type SubscriberHost, type SubscriberOptions } from './subscriber.ts';
 import { Subscription, type SubscriptionOptions } from './subscription.ts';
 
@@ -35,6 +36,8 @@ export interface HubOptions {
   readonly queueBounds: QueueBounds;
   /** What a topic's namespace says of its delivery; a pattern's when its first segment is a name. */
   readonly deliveryOf: (topicOrPattern: string) => DeliveryPolicy;
+  /** What subscriptions since a snapshot begin with. */
+  readonly snapshots: SnapshotSource;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
@@ -105,6 +108,11 @@ export class Hub implements ReaderHost, SubscriberHost {
     });
   }
 
+  /** What live delivery has handed out of an entity that is being followed; `undefined` of others. */
+  feed(entity: string): EntityFeed | undefined {
+    return this.#entities.feed(entity);
+  }
+
   /** Events that wait for slow sessions now. */
   get queueDepth(): number {
     return this.#slow.queueDepth;
@@ -133,7 +141,7 @@ export class Hub implements ReaderHost, SubscriberHost {
   ): Promise<void> {
     const subscription = this.#createSubscription(subscriber, selection, options);
     // Before the subscription of that name is let go, which a bad request must not end.
-    if (selection.kind === 'patterns') sinceFrom(start);
+    if (selection.kind === 'patterns' && start.kind !== 'snapshot') sinceFrom(start);
     const before = subscriber.find(subscription.name);
     if (before !== undefined) this.#remove(before);
     this.#add(subscription);
@@ -168,6 +176,7 @@ export class Hub implements ReaderHost, SubscriberHost {
   async deleteTopic(entity: string, topic: string): Promise<boolean> {
     const deleted = await this.#options.engine.delete(entity, topic);
     this.#entities.feed(entity)?.forgetTopic(topic);
+    if (deleted) await this.#options.snapshots.forget(entity, topic);
     return deleted;
   }
 
@@ -222,7 +231,8 @@ export class Hub implements ReaderHost, SubscriberHost {
   /** The last place of a topic that this session was surely handed; it must subscribe to the topic by name. */
   sentUpTo(subscriber: Subscriber, topic: string): Position | undefined {
     const state = subscriber.find(topic)?.state;
-    if (state === undefined || state.kind === 'ended' || state.kind === 'held') return undefined;
+    if (state === undefined || state.kind === 'opening' || state.kind === 'ended' || state.kind === 'held')
+      return undefined;
     const read = state.kind === 'reading' ? state.reader.source : state.read;
     if (!(read instanceof TopicSource)) return undefined;
     const head = state.kind === 'reading' ? undefined : subscriber.feed.position(topic);

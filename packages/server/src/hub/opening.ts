@@ -1,5 +1,6 @@
 import {
   type Cursor,
+  formatCursor,
   MAX_LAST_OF_PATTERN,
   MillraceError,
   type Position,
@@ -15,10 +16,14 @@ import {
 import { LogReader, PAGE, type ReaderHost } from './log-reader.ts';
 import { PatternSource, TopicSource } from './log-source.ts';
 import { readByCursor } from './read-by-cursor.ts';
+import type { Snapshot, SnapshotSource } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Where a subscription begins. */
-export type Start =
+export type Start = LogStart | { readonly kind: 'snapshot' };
+
+/** A place in the log, or one that the log can find. */
+export type LogStart =
   | { readonly kind: 'now' }
   | { readonly kind: 'earliest' }
   | { readonly kind: 'position'; readonly position: Position; readonly id?: string }
@@ -35,13 +40,31 @@ export interface Opened {
   readonly reason?: RecoveryFailure;
   readonly replayed: number;
   readonly sealed: boolean;
+  /** What comes before the replay: the state at the place where that begins. */
+  readonly snapshots?: OpenedSnapshots;
+}
+
+export interface OpenedSnapshots {
+  readonly all: readonly Snapshot[];
+  /** Where a client resumes from that has got them all. */
+  readonly place: string;
 }
 
 export interface OpeningsOptions {
   readonly engine: Engine;
   readonly readers: ReaderHost;
+  readonly snapshots: SnapshotSource;
   readonly counters: { recoveries: number; failedRecoveries: number; recoveredEvents: number };
 }
+
+/** Where the log is read from, and what is given before. */
+interface Beginning {
+  readonly start: LogStart;
+  readonly snapshots?: OpenedSnapshots;
+}
+
+/** How often a snapshot is taken for one subscription before its log counts as too fast. */
+const MAX_ATTEMPTS = 8;
 
 /** Begins subscriptions: finds where they start, says what follows, and sets them reading or live. */
 export class Openings {
@@ -53,17 +76,52 @@ export class Openings {
 
   /** Calls `onOpened` once, before any event of the subscription is given. Rejects when the log cannot be read. */
   async open(subscription: Subscription, start: Start, onOpened: (opened: Opened) => void): Promise<void> {
+    if (start.kind === 'snapshot') await this.#openAfterSnapshot(subscription, onOpened);
+    else await this.#openAt(subscription, { start }, onOpened);
+  }
+
+  /** Takes the snapshot anew when trimming or a deletion has overtaken it. */
+  async #openAfterSnapshot(subscription: Subscription, onOpened: (opened: Opened) => void): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const beginning = await this.#takeSnapshots(subscription);
+      if (subscription.state.kind === 'ended') return;
+      if (await this.#openAt(subscription, beginning, onOpened)) return;
+    }
+    throw new MillraceError(
+      'unavailable',
+      `events of "${subscription.name}" are removed faster than a snapshot can be followed up; try again`,
+    );
+  }
+
+  async #takeSnapshots({ selection, subscriber: { feed } }: Subscription): Promise<Beginning> {
+    const { snapshots: source } = this.#options;
+    if (selection.kind === 'topic') {
+      const snapshot = await source.ofTopic(feed.entity, selection.topic);
+      const { position, place } = snapshot;
+      return { start: { kind: 'position', position }, snapshots: { all: [snapshot], place } };
+    }
+    const { cursor, snapshots: all } = await source.ofPatterns(feed.entity, selection.patterns);
+    return { start: { kind: 'cursor', cursor }, snapshots: { all, place: formatCursor(cursor) } };
+  }
+
+  /** False when it begins with snapshots and the log does not reach back to them; then nothing was told. */
+  #openAt(
+    subscription: Subscription,
+    beginning: Beginning,
+    onOpened: (opened: Opened) => void,
+  ): Promise<boolean> {
     const { selection } = subscription;
-    if (selection.kind === 'topic') await this.#openTopic(subscription, selection.topic, start, onOpened);
-    else await this.#openPatterns(subscription, selection.patterns, start, onOpened);
+    if (selection.kind === 'topic')
+      return this.#openTopic(subscription, selection.topic, beginning, onOpened);
+    return this.#openPatterns(subscription, selection.patterns, beginning, onOpened);
   }
 
   async #openTopic(
     subscription: Subscription,
     topic: string,
-    start: Start,
+    { start, snapshots }: Beginning,
     onOpened: (opened: Opened) => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { subscriber } = subscription;
     const { feed } = subscriber;
     const cursor = feed.cursor.cursorText();
@@ -77,15 +135,26 @@ export class Openings {
       const replayed = known.offset - source.position.offset;
       this.#countRecovery(asked, true, replayed);
       const position = { epoch: known.epoch, offset: known.offset };
-      onOpened({ position, cursor, recovered: true, replayed, sealed: known.sealed });
+      onOpened({
+        position,
+        cursor,
+        recovered: true,
+        replayed,
+        sealed: known.sealed,
+        ...(snapshots && { snapshots }),
+      });
       this.#options.readers.turns.add(reader);
-      return;
+      return true;
     }
 
     // Live events wait from here on, so that the head that is read below and what follows it fit together.
     reader.register();
     const first = await this.#readFirst(feed.entity, topic, start);
-    if (reader.ended) return;
+    if (reader.ended) return true;
+    if (!first.ok && snapshots !== undefined) {
+      reader.end();
+      return false;
+    }
     const replayed = first.ok ? first.events.length + first.behind : 0;
     this.#countRecovery(asked, first.ok, replayed);
     onOpened({
@@ -95,12 +164,14 @@ export class Openings {
       ...(!first.ok && { reason: first.reason }),
       replayed,
       sealed: first.sealed,
+      ...(snapshots && { snapshots }),
     });
     source.moveTo(first.ok ? first.position : first.head, first.seq);
     reader.proceed({ ok: true, events: [], behind: 0, ...(first.ok && first) }, source.cursorClock());
+    return true;
   }
 
-  #readFirst(entity: string, topic: string, start: Start): Promise<ReadResult> {
+  #readFirst(entity: string, topic: string, start: LogStart): Promise<ReadResult> {
     const { engine } = this.#options;
     if (start.kind === 'cursor') return readByCursor(engine, entity, topic, start.cursor, PAGE);
     return engine.read(entity, topic, readFrom(start), PAGE);
@@ -109,9 +180,9 @@ export class Openings {
   async #openPatterns(
     subscription: Subscription,
     patterns: readonly string[],
-    start: Start,
+    { start, snapshots }: Beginning,
     onOpened: (opened: Opened) => void,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { subscriber } = subscription;
     const { feed } = subscriber;
     const now = feed.cursor.now();
@@ -120,7 +191,7 @@ export class Openings {
       subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, now) };
       feed.register(subscription);
       onOpened({ cursor, replayed: 0, sealed: false });
-      return;
+      return true;
     }
     const from = sinceFrom(start);
     const source = new PatternSource(feed.entity, patterns, from);
@@ -130,21 +201,22 @@ export class Openings {
     if (known !== undefined && !known.more) {
       const replayed = known.entries.length;
       this.#countRecovery(true, true, replayed);
-      onOpened({ cursor, recovered: true, replayed, sealed: false });
+      onOpened({ cursor, recovered: true, replayed, sealed: false, ...(snapshots && { snapshots }) });
       this.#options.readers.turns.add(reader);
-      return;
+      return true;
     }
     const first = await reader.readFirst();
-    if (reader.ended) return;
+    if (reader.ended) return true;
     const replayed = first.ok ? first.events.length + first.behind : 0;
     this.#countRecovery(true, first.ok, replayed);
     if (first.ok) {
-      onOpened({ cursor, recovered: true, replayed, sealed: false });
+      onOpened({ cursor, recovered: true, replayed, sealed: false, ...(snapshots && { snapshots }) });
       // The events of the first page must carry a place to resume from, wherever it was found to begin.
       reader.proceed(first, source.clockBeforePage());
-      return;
+      return true;
     }
     reader.end();
+    if (snapshots !== undefined) return false;
     const head = feed.cursor.now();
     subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, head) };
     feed.register(subscription);
@@ -155,6 +227,7 @@ export class Openings {
       replayed: 0,
       sealed: false,
     });
+    return true;
   }
 
   #countRecovery(asked: boolean, recovered: boolean, replayed: number): void {
@@ -167,7 +240,7 @@ export class Openings {
 }
 
 /** Where the replay of patterns begins; for `now`, which has none, the head. Throws a `MillraceError` (`bad-position`). */
-export function sinceFrom(start: Start): ReadSinceFrom {
+export function sinceFrom(start: LogStart): ReadSinceFrom {
   switch (start.kind) {
     case 'now':
       return { last: 0 };
@@ -194,7 +267,7 @@ export function sinceFrom(start: Start): ReadSinceFrom {
 /** A position that no log has; it is replaced by the first read. */
 const NOWHERE: Position = { epoch: '', offset: 0 };
 
-function readFrom(start: Exclude<Start, { kind: 'cursor' }>): ReadFrom {
+function readFrom(start: Exclude<LogStart, { kind: 'cursor' }>): ReadFrom {
   switch (start.kind) {
     case 'now':
       return { last: 0 };

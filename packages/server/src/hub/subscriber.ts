@@ -2,12 +2,13 @@ import type { CodeName, ServerMessage } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
 import type { BatchChain, Batcher, Gathering } from './batcher.ts';
 import { type Chunk, messageChunk, ownChunk } from './chunk.ts';
-import type { Dialect, Frame } from './dialect.ts';
+import { type Dialect, type Frame, joinFrames } from './dialect.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import type { Flushable, Flusher } from './flusher.ts';
 import type { FrameChain } from './frame-chain.ts';
 import type { LogReader } from './log-reader.ts';
 import type { Sink } from './sink.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 
 /** What a subscriber needs of the hub. */
@@ -148,6 +149,13 @@ export class Subscriber implements Flushable, Gathering {
   tell(message: ServerMessage): void {
     const frame = this.dialect.encodeMessage(message);
     if (frame !== undefined) this.give(frame);
+  }
+
+  /** The state that a subscription begins with; a client that has it resumes from `place`, where one is given. */
+  giveSnapshot(snapshot: Snapshot, place: string | undefined): void {
+    const frame = snapshot.frame(this.dialect);
+    const before = place === undefined ? undefined : this.dialect.encodePlace(place);
+    this.give(before === undefined ? frame : joinFrames([before, frame]));
   }
 
   /** How far it has come, which must not overtake the events before it, nor survive them. */

@@ -21,11 +21,12 @@ export interface SubscriptionOptions {
 /**
  * Where a subscription gets its events from.
  *
- * `reading`: from the log, because it replays or because its session is slow. `joining`: it has read everything up to
+ * `opening`: from nowhere yet, because the snapshot that it begins with is being taken. `reading`: from the log, because it replays or because its session is slow. `joining`: it has read everything up to
  * a place that live delivery has yet to reach, and skips until then. `live`: from the hub, as a member of a group. `held`:
  * its session is slow, and of what comes the newest is kept for it; `read` is where it stood before.
  */
 export type SubscriptionState =
+  | { readonly kind: 'opening' }
   | { readonly kind: 'reading'; readonly reader: LogReader }
   | { readonly kind: 'joining'; readonly read: LogSource }
   | { readonly kind: 'live'; readonly read: LogSource }
@@ -41,7 +42,7 @@ export class Subscription {
   readonly slow: SlowPolicy;
   /** Nobody asked for it: it stands for a topic whose events the session gets anyway, since it became slow. */
   readonly implicit: boolean;
-  state: SubscriptionState = { kind: 'ended' };
+  state: SubscriptionState = { kind: 'opening' };
   /** What gathers its live events, once there were any; the hub's to choose. */
   batcher: Batcher | undefined = undefined;
 

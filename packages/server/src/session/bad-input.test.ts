@@ -148,11 +148,6 @@ describe('messages of the wrong shape', () => {
       { type: 'ack', id: 1, topic: 'a', offset: 1, consumer: 'c' },
       { id: 1, code: 'not-subscribed' },
     ],
-    [
-      'a reserved since',
-      { type: 'subscribe', id: 1, topic: 'a', since: 'snapshot' },
-      { id: 1, code: 'not-supported' },
-    ],
   ];
 
   test.each(wrong)('[MSG-1] %s: the answer says the code and where', async (_, message, expected) => {

@@ -5,12 +5,13 @@ import {
   inboxOf,
   type MessageId,
   MillraceError,
+  type SubscribedMessage,
   type SubscribeMessage,
   type UnsubscribeMessage,
 } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
 import type { Dialect } from '../hub/dialect.ts';
-import type { Opened, Start } from '../hub/opening.ts';
+import type { Opened, OpenedSnapshots, Start } from '../hub/opening.ts';
 import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
@@ -144,17 +145,8 @@ export class SessionSubscriptions {
     }
     this.#countResumed(start);
     const onOpened = (opened: Opened): void => {
-      if (!options.announce) return;
-      const { position, sealed, ...rest } = opened;
-      subscriber.tell({
-        type: 'subscribed',
-        ...(options.id !== undefined && { id: options.id }),
-        topic: selectionName(selection),
-        ...(options.stream !== undefined && { stream: options.stream }),
-        ...(position !== undefined && { position: formatPosition(position) }),
-        ...rest,
-        ...(sealed && { sealed: true }),
-      });
+      if (options.announce) subscriber.tell(subscribedMessage(selectionName(selection), opened, options));
+      if (opened.snapshots !== undefined) giveSnapshots(subscriber, opened.snapshots);
     };
     const { hub, inbox } = this.#host;
     const consumer = consumerOf(selection, options, identity);
@@ -241,6 +233,31 @@ export class SessionSubscriptions {
     if (this.#resumed || (kind !== 'position' && kind !== 'cursor')) return;
     this.#resumed = true;
     this.#host.counters.countResumed();
+  }
+}
+
+function subscribedMessage(
+  topic: string,
+  opened: Opened,
+  { id, stream }: Pick<SessionSubscriptionOptions, 'id' | 'stream'>,
+): SubscribedMessage {
+  const { position, sealed, snapshots, ...rest } = opened;
+  return {
+    type: 'subscribed',
+    ...(id !== undefined && { id }),
+    topic,
+    ...(stream !== undefined && { stream }),
+    ...(position !== undefined && { position: formatPosition(position) }),
+    ...rest,
+    ...(snapshots && { snapshots: snapshots.all.length }),
+    ...(sealed && { sealed: true }),
+  };
+}
+
+/** A client that goes away before it has them all is to ask for them again: the place comes with the last. */
+function giveSnapshots(subscriber: Subscriber, { all, place }: OpenedSnapshots): void {
+  for (const [index, snapshot] of all.entries()) {
+    subscriber.giveSnapshot(snapshot, index === all.length - 1 ? place : undefined);
   }
 }
 

@@ -4,17 +4,16 @@ import type { Start } from '../hub/opening.ts';
 function bad(problem: string): never {
   throw new MillraceError(
     'bad-position',
-    `since ${problem}; use a position "epoch:offset", a cursor, "earliest", {last: n} or {time: <ISO 8601>}`,
+    `since ${problem}; use a position "epoch:offset", a cursor, "earliest", "snapshot", {last: n} or {time: <ISO 8601>}`,
   );
 }
 
-/** Reads a `since` as it came from a client. Throws a `MillraceError` (`bad-position`, `not-supported`). */
+/** Reads a `since` as it came from a client. Throws a `MillraceError` (`bad-position`). */
 export function parseSince(since: Since | undefined): Start {
   if (since === undefined) return { kind: 'now' };
   if (typeof since === 'string') {
     if (since === 'earliest') return { kind: 'earliest' };
-    if (since === 'snapshot')
-      throw new MillraceError('not-supported', 'since: "snapshot" is not offered by this server');
+    if (since === 'snapshot') return { kind: 'snapshot' };
     const position = parsePosition(since);
     if (position !== undefined) return { kind: 'position', position };
     const cursor = parseCursor(since);

@@ -21,7 +21,7 @@ export interface SubscribeRequest {
   readonly consumer: string | undefined;
 }
 
-/** Throws a `MillraceError`: `bad-message`, `bad-position`, `not-supported`. */
+/** Throws a `MillraceError`: `bad-message`, `bad-position`. */
 export function readSubscribe(message: SubscribeMessage, aliases: TopicAliases): SubscribeRequest {
   const { stream, filters, filter = filters, batch, slow } = message;
   refuseTwice(message);

@@ -63,6 +63,7 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/topics',
       'GET /api/v1/topics/{topic}',
       'GET /api/v1/topics/{topic}/events',
+      'GET /api/v1/topics/{topic}/snapshot',
       'GET /api/v1/users/{user_id}/inbox',
       'GET /api/v1/users/{user_id}/inbox/{message_id}',
       'GET /api/v1/ws/message-queue/stats',

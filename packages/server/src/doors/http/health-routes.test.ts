@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiClient, ManualClock, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
+import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
@@ -25,6 +26,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
   api = await createHttpApi({
     doorway: doorway as unknown as Doorway,
     engine: { cursor: async () => ({}) } as unknown as Engine,
+    snapshots: {} as SnapshotSource,
     audit: {} as Audit,
     revocations: {} as TokenRevocations,
     statistics: {} as Statistics,

@@ -22,6 +22,7 @@ import { boundRequestMemory, RequestMemory } from './request-memory.ts';
 import { answerOrigins, setCommonHeaders } from './response-headers.ts';
 import { addSendRoutes } from './send-routes.ts';
 import { compileRequestCheck } from './shape-check.ts';
+import { addSnapshotRoutes } from './snapshot-routes.ts';
 import { addStatsRoutes } from './stats-routes.ts';
 import { addTokenRoutes } from './token-routes.ts';
 import { addTopicRoutes } from './topic-routes.ts';
@@ -59,6 +60,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addPublishRoutes(router, guard, context);
   addHistoryRoutes(router, guard, context);
   addTopicRoutes(router, guard, context);
+  addSnapshotRoutes(router, guard, context);
   addInboxRoutes(router, guard, context);
   addSendRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { EventFamily } from '@millrace/catalog';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Engine } from '../../engine/engine.ts';
+import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
@@ -13,6 +14,7 @@ import type { RequestMemoryBounds } from './request-memory.ts';
 export interface HttpContext {
   readonly doorway: Doorway;
   readonly engine: Engine;
+  readonly snapshots: SnapshotSource;
   /** Every administrative action goes through it. */
   readonly audit: Audit;
   readonly revocations: TokenRevocations;

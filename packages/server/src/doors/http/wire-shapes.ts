@@ -194,6 +194,18 @@ export const TopicHistoryShape = Type.Object(
   { $id: 'TopicHistory' },
 );
 
+export const SnapshotShape = Type.Object(
+  {
+    topic: Type.String(),
+    view: Type.String({ description: 'The view’s name.', examples: ['task'] }),
+    position: PrintedPosition(
+      'Everything at or before it is in the state: subscribe `since` it for what follows.',
+    ),
+    state: Type.Unknown({ description: 'What the view makes of the topic’s events.' }),
+  },
+  { $id: 'Snapshot' },
+);
+
 export const HistoryShape = Type.Object(
   {
     events: Events,
@@ -293,6 +305,7 @@ export const SHARED_SHAPES: readonly Type.TSchema[] = [
   PublishResultsShape,
   EventShape,
   TopicHistoryShape,
+  SnapshotShape,
   HistoryShape,
   TopicShape,
   MessageStatusShape,

@@ -1,0 +1,35 @@
+import type { Clock, Turns } from '../clock.ts';
+
+/** How long folding may keep one turn of the event loop from everything else, in ms, over all topics together. */
+const BUDGET_MS = 4;
+
+/** Lets long folds stop for the event loop, so that live delivery does not wait for them. */
+export class FoldBudget {
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  /** When this turn's budget is used up; `undefined` while nothing was folded in this turn. */
+  #endMs: number | undefined;
+  #nextTurn: Promise<void> | undefined;
+
+  constructor({ clock, turns }: { readonly clock: Clock; readonly turns: Turns }) {
+    this.#clock = clock;
+    this.#turns = turns;
+    this.#endMs = undefined;
+    this.#nextTurn = undefined;
+  }
+
+  /** `undefined` while there is time left in this turn; else what to wait for before asking again. */
+  wait(): Promise<void> | undefined {
+    const now = this.#clock.monotonic();
+    if (this.#endMs === undefined) {
+      this.#endMs = now + BUDGET_MS;
+      this.#nextTurn = new Promise((resolve) => {
+        this.#turns.soon(() => {
+          this.#endMs = undefined;
+          resolve();
+        });
+      });
+    }
+    return now < this.#endMs ? undefined : this.#nextTurn;
+  }
+}
