@@ -1,11 +1,11 @@
 import type Type from 'typebox';
 
 /** What a kind of event looked like in an earlier version. */
-export interface EarlierVersion {
+export interface EarlierVersion<Next = unknown> {
   /** It must tell that version from all later ones: an event is read as the newest version whose schema it meets. */
   readonly data: Type.TSchema;
   /** The data, which meets the schema, as the next version has it. Depends on nothing but its argument. */
-  upcast(data: unknown): unknown;
+  upcast(data: unknown): Next;
 }
 
 /** A kind of event: its name, and what its data looks like. */
@@ -38,15 +38,15 @@ export function eventType<const Name extends string, Data extends Type.TSchema>(
   readonly description: string;
   readonly data: Data;
   readonly example: Type.Static<Data>;
-  readonly earlier?: readonly EarlierVersion[];
+  readonly earlier?: readonly [] | readonly [EarlierVersion<Type.Static<Data>>, ...EarlierVersion[]];
 }): EventType<Name, Data> {
   return { earlier: [], ...definition };
 }
 
 /** Declares how an event looked before, with the types of its schema. */
-export function earlier<Data extends Type.TSchema>(version: {
+export function earlier<Data extends Type.TSchema, Next>(version: {
   readonly data: Data;
-  upcast(data: Type.Static<Data>): unknown;
-}): EarlierVersion {
+  upcast(data: Type.Static<Data>): Next;
+}): EarlierVersion<Next> {
   return version;
 }

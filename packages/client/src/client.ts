@@ -29,6 +29,7 @@ import type {
   ClientEvents,
   ClientOptions,
   ConnectionState,
+  EventReader,
   PublishOptions,
   SessionInfo,
   SubscribeOptions,
@@ -58,6 +59,7 @@ export function createClient<Catalog extends object = AnyCatalog>(options: Clien
 
 class MillraceClient<Catalog extends object> implements Client<Catalog> {
   readonly #platform: Platform;
+  readonly #catalog: EventReader | undefined;
   readonly #emitter: Emitter<ClientEvents>;
   readonly #transport: Transport;
   readonly #lanes: Lanes;
@@ -78,6 +80,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   constructor(options: ClientOptions) {
     const platform = options.platform ?? globalPlatform;
     this.#platform = platform;
+    this.#catalog = options.catalog;
     this.#emitter = new Emitter(this.#rethrow);
     this.#transport = new Transport(platform, serverUrls(options.url), options.transport ?? 'auto');
     this.#queue = new PublishQueue({
@@ -246,6 +249,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       state: () => {},
       error: (error) => this.#emitter.emit('error', error),
       opened: () => this.#transport.opened(),
+      read: this.#read,
       lost: () => {},
       // Every connection is sent them: the first one tells.
       unasked: () => {},
@@ -280,6 +284,18 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     }
     this.#queue.opened(this.#lanes.first.connection);
   }
+
+  /** An event of an earlier version becomes one of the newest; what the catalog cannot read comes as it was sent. */
+  readonly #read = (event: MillraceEvent): MillraceEvent => {
+    if (this.#catalog === undefined) return event;
+    try {
+      const data = this.#catalog.upcast(event.event, event.data);
+      return data === event.data ? event : { ...event, data };
+    } catch (error) {
+      this.#rethrow(error);
+      return event;
+    }
+  };
 
   /** A listener's fault is the application's: reported as any uncaught error, without stopping the SDK. */
   readonly #rethrow = (error: unknown): void => {

@@ -12,6 +12,7 @@ export type {
   ClientOptions,
   ConnectionState,
   EventOf,
+  EventReader,
   Gap,
   Lag,
   OfflineQueueOptions,

@@ -14,6 +14,8 @@ import type { Feed, FeedOptions, FeedWire } from './feed.ts';
 export interface LaneHandlers
   extends Pick<ConnectionHandlers, 'state' | 'error' | 'attemptFailed' | 'failed' | 'roundTrip'> {
   readonly opened: (welcome: WelcomeMessage) => void;
+  /** The event as its readers are to have it. */
+  readonly read: (event: MillraceEvent) => MillraceEvent;
   readonly lost: () => void;
   /** An event that no feed of this lane asked for. */
   readonly unasked: (event: MillraceEvent) => void;
@@ -117,7 +119,8 @@ export class Lane implements FeedWire {
     return this.#feedOf(topic) !== undefined;
   }
 
-  #take(event: MillraceEvent): void {
+  #take(sent: MillraceEvent): void {
+    const event = this.#handlers.read(sent);
     const feed = this.#feedOf(event.topic);
     if (feed === undefined) this.#handlers.unasked(event);
     else feed.onEvent(event);

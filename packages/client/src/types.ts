@@ -57,6 +57,11 @@ export interface OfflineQueueOptions {
   readonly maxAgeMs?: number | undefined;
 }
 
+/** Reads data of an event's earlier versions as the newest; a `Catalog` of `@millrace/catalog` is one. */
+export interface EventReader {
+  upcast(event: string, data: unknown): unknown;
+}
+
 export interface ClientOptions {
   /** Base of the server, `http(s)://` or `ws(s)://`, with the path prefix of a proxy if there is one. */
   readonly url: string;
@@ -67,6 +72,11 @@ export interface ClientOptions {
   readonly offlineQueue?: OfflineQueueOptions | undefined;
   /** How often a ping asks whether the connection lives. Default 30,000. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * `createCatalog(families)` of `@millrace/catalog`, where events have earlier versions: they then come as the newest
+   * version has them. Default: events come as they were published.
+   */
+  readonly catalog?: EventReader | undefined;
   /** How long an attempt to connect, or an answer to a ping, may take before the state is `timeout`. Default 10,000. */
   readonly timeoutMs?: number | undefined;
   /** Clock, randomness, WebSocket and fetch. Default: the globals of the browser or Node. */
