@@ -39,7 +39,11 @@ const serverLayers: Record<
   inbox: { values: ['hub'], types: ['contract'] },
   session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
   services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
-  doors: { values: ['services', 'session', 'inbox', 'hub', 'auth', 'metrics'], types: ['contract', 'views'] },
+  process: { values: ['session', 'hub', 'metrics'], types: ['contract', 'auth', 'services'] },
+  doors: {
+    values: ['services', 'process', 'session', 'inbox', 'hub', 'auth', 'metrics'],
+    types: ['contract', 'views'],
+  },
 };
 
 /** Which part a path relative to packages/server/src belongs to; the first match counts. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '@millrace/testkit';
@@ -212,10 +212,9 @@ describe('ends', () => {
   test.runIf(process.platform === 'linux')(
     'output of what it left behind is waited for, until a signal',
     async () => {
-      const running = start(['--', 'sh', '-c', 'sleep 600 & echo "left $!"; exit 4']);
-      const [, left] = await running.waitFor('stdout', /left (\d+)/);
-      const { pid } = running.child;
-      await until(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8') === '', 'the shell to end');
+      const running = start(['--', 'sh', '-c', 'sleep 600 & echo "left $! of $$"; exit 4']);
+      const [, left, shell] = await running.waitFor('stdout', /left (\d+) of (\d+)/);
+      await until(() => !existsSync(`/proc/${shell}`), 'the shell to end');
       running.kill('SIGTERM');
       const finished = await running.finished;
       process.kill(Number(left));

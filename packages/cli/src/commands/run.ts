@@ -1,30 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Client } from '@millrace/client';
-import { type Command, Option } from 'commander';
+import type { Outcome } from '@millrace/server/process';
+import type { Command } from 'commander';
 import { CliError, describeFailure } from '../cli-error.ts';
-import {
-  type ConnectionFlags,
-  connect,
-  createConnectionTeller,
-  findTarget,
-  open,
-  type Target,
-} from '../connection.ts';
+import { connect, createConnectionTeller, findTarget, open, type Target } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { EXIT } from '../exit-code.ts';
 import { onceStopped } from '../interruption.ts';
-import { duration, topic } from '../option-values.ts';
-import { execute, executeRecorded, type Outcome } from '../run/execution.ts';
+import { ControlFollower } from '../run/control-follower.ts';
+import { execute } from '../run/execute.ts';
 import { MAX_QUEUED, Recorder } from '../run/recorder.ts';
+import { addRunOptions, controlRightsOf, type RunFlags, terminalMakerOf } from '../run/run-options.ts';
+import { runRecorded } from '../run/run-recorded.ts';
 import { complain, say, setQuiet, showProgress } from '../status.ts';
-
-interface RunFlags extends ConnectionFlags {
-  readonly topic?: string;
-  readonly flushTimeout: number;
-  readonly bestEffort?: true;
-  readonly quiet?: true;
-}
 
 /** Readable, and unique: `npm-3f9a1c2b7d`. */
 function newExecutionId(command: string): string {
@@ -82,6 +71,7 @@ function finish(outcome: Outcome, recorded: boolean): void {
 
 async function run([command = '', ...args]: readonly string[], flags: RunFlags): Promise<void> {
   setQuiet(flags.quiet === true);
+  const terminals = await terminalMakerOf(flags);
   const server = await reach(flags);
   if (server === undefined) return finish(await execute({ command, args }), true);
   const { target, client } = server;
@@ -89,6 +79,10 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   const topic = flags.topic ?? `tool.${executionId}`;
   const lost = 'connection lost; the output waits here until the server is back';
   const teller = createConnectionTeller({ lost, back: 'connected again; sending what waits' });
+  const control = controlRightsOf(flags);
+  const follower =
+    control &&
+    new ControlFollower(executionId, ({ message }) => say(`viewers cannot control the command: ${message}`));
   let reached: Client | undefined = client;
   const recorder = new Recorder({
     topic,
@@ -98,6 +92,7 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
       const next = reached ?? open(target, { maxQueued: MAX_QUEUED });
       reached = undefined;
       teller.watch(next);
+      void follower?.follow(next);
       return next;
     },
     onFailure(error) {
@@ -109,12 +104,30 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   });
   say(`recording on ${topic}: ${target.url}/#/tools/${encodeURIComponent(topic)}`);
   try {
-    const outcome = await executeRecorded({ command, args }, recorder);
-    finish(outcome, await flush(recorder, flags.flushTimeout));
+    const { outcome, watchdog } = await runRecorded(
+      { command, args },
+      {
+        flags,
+        terminals,
+        recorder,
+        follower,
+        control,
+        lostRun: { flags: connectionFlags(flags), topic, executionId },
+      },
+    );
+    const flushed = await flush(recorder, flags.flushTimeout);
+    // What could not be stored is as lost as we would be: the topic is sealed when the server is back.
+    if (flushed || recorder.failed) watchdog.dismiss();
+    else watchdog.handOver();
+    finish(outcome, flushed);
   } finally {
     teller.stop();
     recorder.close();
   }
+}
+
+function connectionFlags({ url, token, config }: RunFlags): Pick<RunFlags, 'url' | 'token' | 'config'> {
+  return { url, token, config };
 }
 
 export function addRun(program: Command): void {
@@ -122,22 +135,7 @@ export function addRun(program: Command): void {
     .command('run')
     .description('Run a command as if alone, and stream its output and exit status to a topic.')
     .usage('[options] -- <command…>')
-    .argument('<command...>', 'the command and its arguments')
-    .option(
-      '--topic <topic>',
-      'the topic, which is sealed at the end; tool.<execution id> when not given',
-      topic,
-    )
-    .addOption(
-      new Option('--flush-timeout <duration>', 'how long to wait at the end until everything is stored')
-        .argParser(duration)
-        .default(60_000, '1m'),
-    )
-    .option(
-      '--best-effort',
-      'run the command without recording it when the server cannot be reached at the start',
-    )
-    .option('-q, --quiet', 'no status on stderr')
-    .passThroughOptions();
+    .argument('<command...>', 'the command and its arguments');
+  addRunOptions(command);
   addConnectionOptions(command).action(run);
 }

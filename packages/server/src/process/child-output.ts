@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { OutputChunker, type StreamName } from './output-chunker.ts';
-import type { Recorder } from './recorder.ts';
+import type { Recording } from './recording.ts';
 
 /** Output waits so long, or until there is so much, before it is published: a line at a time would be an event a line. */
 const FLUSH_MS = 20;
@@ -14,7 +14,7 @@ const MAX_OUTPUT_JSON_BYTES = 60_000;
  * Takes what a child writes on both streams: passes it on unchanged, and records it. Reads no faster than both can follow.
  */
 export class ChildOutput {
-  readonly #recorder: Recorder;
+  readonly #recording: Recording;
   readonly #chunker = new OutputChunker(MAX_OUTPUT_JSON_BYTES);
   readonly #sources: Readable[] = [];
   /** Why each source is not read now; it is read when nothing is left. */
@@ -22,27 +22,30 @@ export class ChildOutput {
   #timer: NodeJS.Timeout | undefined;
   #firstAt = '';
 
-  constructor(recorder: Recorder) {
-    this.#recorder = recorder;
+  constructor(recording: Recording) {
+    this.#recording = recording;
   }
 
-  /** Resolves when the source has ended. */
-  attach(name: StreamName, source: Readable, target: Writable): Promise<void> {
+  /** Passes what comes on to `target`, if any. Resolves when the source has ended. */
+  attach(name: StreamName, source: Readable, target?: Writable): Promise<void> {
     this.#sources.push(source);
     this.#holds.set(source, new Set());
     source.on('data', (bytes: Buffer) => {
-      if (target.writable && !target.write(bytes)) {
-        this.#hold(source, 'pass');
-        target.once('drain', () => this.#release(source, 'pass'));
-      }
+      if (target !== undefined) this.#passOn(source, bytes, target);
       this.#take(name, bytes);
     });
     // As without us: who writes to a pipe that nobody reads is told so.
-    target.on('error', (error: NodeJS.ErrnoException) => {
+    target?.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;
       source.destroy();
     });
     return new Promise((resolve) => source.once('close', resolve));
+  }
+
+  #passOn(source: Readable, bytes: Buffer, target: Writable): void {
+    if (!target.writable || target.write(bytes)) return;
+    this.#hold(source, 'pass');
+    target.once('drain', () => this.#release(source, 'pass'));
   }
 
   /** Records what is left: both streams have ended. */
@@ -62,16 +65,16 @@ export class ChildOutput {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#record(this.#chunker.take());
-    if (!this.#recorder.full) return;
+    if (!this.#recording.full) return;
     for (const source of this.#sources) this.#hold(source, 'record');
-    void this.#recorder.room().then(() => {
+    void this.#recording.room().then(() => {
       for (const source of this.#sources) this.#release(source, 'record');
     });
   }
 
   #record(chunks: ReturnType<OutputChunker['take']>): void {
     for (const { stream, ...piece } of chunks) {
-      this.#recorder.record('tool.output', {
+      this.#recording.record('tool.output', {
         ...piece,
         is_stderr: stream === 'stderr',
         producedAt: this.#firstAt,

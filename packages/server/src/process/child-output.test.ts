@@ -2,7 +2,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { ChildOutput } from './child-output.ts';
-import type { Recorder } from './recorder.ts';
+import type { Recording } from './recording.ts';
 
 interface Output {
   readonly output: string;
@@ -12,14 +12,14 @@ interface Output {
 function setUp() {
   const recorded: Output[] = [];
   const state = { full: false, room: Promise.withResolvers<void>() };
-  const recorder: Pick<Recorder, 'record' | 'full' | 'room'> = {
+  const recording: Recording = {
     record: (_event, data) => recorded.push(data as unknown as Output),
     get full() {
       return state.full;
     },
     room: () => state.room.promise,
   };
-  const output = new ChildOutput(recorder as Recorder);
+  const output = new ChildOutput(recording);
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const passed: string[] = [];
@@ -65,7 +65,7 @@ test('does not wait when there is much', async () => {
   expect(recorded).toHaveLength(1);
 });
 
-test('reads nothing while the recorder is full', async () => {
+test('reads nothing while the recording is full', async () => {
   const { stdout, stderr, passed, state } = setUp();
   state.full = true;
   stdout.write('a');

@@ -1,0 +1,61 @@
+import { writeSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+/*
+ * A command that prints: `--bytes` in all, the same ones every time, to stdout and stderr by turns, in writes of uneven sizes. With
+ * `--work-ms` it computes for so long before each of its megabytes.
+ */
+
+const { values } = parseArgs({
+  options: { bytes: { type: 'string', default: '100000000' }, 'work-ms': { type: 'string', default: '0' } },
+});
+const total = Number(values.bytes);
+const workMsPerMegabyte = Number(values['work-ms']);
+
+/** Lines as commands print them, characters of every length, colours, and some bytes that are no text. */
+function text(): Buffer {
+  const lines: Buffer[] = [];
+  for (let i = 0; i < 12_000; i++) {
+    const line = `\u001b[32m${i}\u001b[0m compiled "src/module-${i % 97}/größe-${i}.ts" in ${i % 311} ms ✓ ${'·'.repeat(i % 40)} 🚀\n`;
+    lines.push(Buffer.from(line));
+    if (i % 3000 === 2999) lines.push(Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28, 0x0a]));
+  }
+  return Buffer.concat(lines);
+}
+
+/** Busy, not asleep: what takes time from the command shows. */
+function work(ms: number): void {
+  // Rounds, not a deadline: a command that is disturbed has as much to do as before.
+  const rounds = Math.round(ms * 20_000);
+  let x = 1;
+  for (let i = 0; i < rounds; i++) x = (Math.imul(x, 48271) + i) | 0;
+  if (x === 0.5) throw new Error('never');
+}
+
+/** Waits for whoever reads: a warning of Node's makes stderr a pipe that does not. */
+function print(fd: 1 | 2, from: number, to: number): void {
+  for (let at = from; at < to; ) {
+    try {
+      at += writeSync(fd, page, at, to - at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(sleeping, 0, 0, 1);
+    }
+  }
+}
+
+const sleeping = new Int32Array(new SharedArrayBuffer(4));
+const page = text();
+let random = 20_261_120;
+let printed = 0;
+let toStderr = false;
+while (printed < total) {
+  random = (Math.imul(random, 1_103_515_245) + 12_345) & 0x7fffffff;
+  const size = Math.min(1 + (random % 48_000), total - printed);
+  if (workMsPerMegabyte > 0) work((workMsPerMegabyte * size) / 1e6);
+  const start = printed % (page.length - size);
+  print(toStderr ? 2 : 1, start, start + size);
+  printed += size;
+  toStderr = random % 5 === 0;
+}
+process.exitCode = 7;

@@ -1,0 +1,203 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { signToken, systemClock } from '@millrace/server/config';
+import type { ViewerOrder, ViewerReport } from './run-viewer.ts';
+
+/*
+ * A command with much output through `millrace run`: watched at three doors, one of which is cut every second, byte for byte; how fast, what the
+ * server's memory grows by, and how much a command that prints 5 MB/s is slowed. `npm run soak:run`; fails when a bound is missed.
+ */
+
+const { values } = parseArgs({
+  options: {
+    bytes: { type: 'string', default: '100000000' },
+    rounds: { type: 'string', default: '3' },
+    cut: { type: 'string', default: 'sdk' },
+    'cut-ms': { type: 'string', default: '1000' },
+    only: { type: 'string' },
+  },
+});
+const BOUNDS = { bytesPerSecond: 20e6, grownBytes: 50 * 1024 * 1024, slowedBy: 0.05 } as const;
+const PACE_BYTES_PER_SECOND = 5e6;
+const DOORS = ['sdk', 'sse', 'bare'] as const;
+
+const bytes = Number(values.bytes);
+const secret = 'the soak test signs its own tokens with this';
+const directory = await mkdtemp(join(tmpdir(), 'millrace-soak-'));
+const millrace = fileURLToPath(new URL('../../packages/cli/bin/millrace.js', import.meta.url));
+const command = fileURLToPath(new URL('./run-command.ts', import.meta.url));
+const env = { ...process.env, MILLRACE_AUTH_SECRET: secret, MILLRACE_LOG_LEVEL: 'warn' };
+
+const server = spawn(process.execPath, [millrace, 'serve', '--port', '0'], {
+  cwd: directory,
+  env: { ...env, MILLRACE_HOST_ENABLED: 'false' },
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const [greeting] = (await once(server.stdout, 'data')) as [Buffer];
+const url = /listening on (\S+)/.exec(String(greeting))?.[1] ?? '';
+const tokenFor = (role: 'observer' | 'publisher') =>
+  signToken({
+    key: { alg: 'HS256', secret },
+    userId: 'soak',
+    roles: [role],
+    ttlMs: 7_200_000,
+    clock: systemClock,
+  });
+const tokens = { observer: await tokenFor('observer'), publisher: await tokenFor('publisher') };
+/* … */
+
+function residentBytes(): number {
+  const [, kB] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
+  return Number(kB) * 1024;
+}
+
+/** The highest that memory got until stopped. */
+function watchMemory(): { stop(): number } {
+  let peak = residentBytes();
+  const timer = setInterval(() => {
+    peak = Math.max(peak, residentBytes());
+  }, 50);
+  return {
+    stop() {
+      clearInterval(timer);
+      return peak;
+    },
+  };
+}
+
+interface Run {
+  readonly seconds: number;
+  readonly exitCode: number;
+}
+
+async function time(executable: string, args: readonly string[]): Promise<Run> {
+  const start = performance.now();
+  const child = spawn(executable, args, {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: { ...env, MILLRACE_URL: url, MILLRACE_TOKEN: tokens.publisher },
+    cwd: directory,
+  });
+  const [exitCode] = (await once(child, 'exit')) as [number];
+  return { seconds: (performance.now() - start) / 1000, exitCode };
+}
+
+const printing = (...args: string[]): [string, ...string[]] => [process.execPath, command, ...args];
+const recorded = (topic: string, args: readonly string[]) =>
+  time(process.execPath, [millrace, 'run', '-q', '--topic', topic, '--', ...args]);
+
+function startViewer(order: ViewerOrder): ChildProcess {
+  const viewer = fork(fileURLToPath(new URL('./run-viewer.ts', import.meta.url)), {
+    execArgv: process.execArgv,
+  });
+  viewer.send(order);
+  return viewer;
+}
+
+async function reportOf(viewer: ChildProcess): Promise<ViewerReport> {
+  const [report] = (await once(viewer, 'message')) as [ViewerReport];
+  return report;
+}
+
+/** What the command prints when it is alone. */
+async function expectedHashes(): Promise<{ stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [command, '--bytes', String(bytes)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const hashes = { stdout: createHash('sha256'), stderr: createHash('sha256') };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (part: Buffer) => hashes[name].update(part));
+  await once(child, 'close');
+  return { stdout: hashes.stdout.digest('hex'), stderr: hashes.stderr.digest('hex') };
+}
+
+const problems: string[] = [];
+const expect = (holds: boolean, problem: string): void => {
+  if (!holds) problems.push(problem);
+};
+const mb = (value: number): string => (value / 1e6).toFixed(1);
+
+async function throughput(round: number, expected: { stdout: string; stderr: string }): Promise<void> {
+  const topic = `tool.soak-${round}`;
+  const viewers = DOORS.map((door) =>
+    startViewer({
+      door,
+      url,
+      token: tokens.observer,
+      topic,
+      cutEveryMs: door === values.cut ? Number(values['cut-ms']) : 0,
+    }),
+  );
+  const reports = Promise.all(viewers.map(reportOf));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  const before = residentBytes();
+  const memory = watchMemory();
+  const start = performance.now();
+  const { seconds, exitCode } = await recorded(topic, printing('--bytes', String(bytes)));
+  const seen = await reports;
+  const viewed = (performance.now() - start) / 1000;
+  const grown = memory.stop() - before;
+  const rate = bytes / seconds;
+  console.log(
+    `round ${round}: ${mb(rate)} MB/s (${seconds.toFixed(2)} s; the last viewer had it after ${viewed.toFixed(2)} s), server ${mb(before)} MB + ${mb(grown)} MB, cuts ${seen.map(({ cuts }) => cuts).join('/')}`,
+  );
+  expect(exitCode === 7, `round ${round}: exit code ${exitCode}`);
+  expect(rate >= BOUNDS.bytesPerSecond, `round ${round}: ${mb(rate)} MB/s`);
+  expect(grown <= BOUNDS.grownBytes, `round ${round}: the server grew by ${mb(grown)} MB`);
+  for (const [i, { stdout, stderr, gaps, exitCode: told, bytes: had }] of seen.entries()) {
+    const right = stdout === expected.stdout && stderr === expected.stderr;
+    expect(right, `round ${round}: ${DOORS[i]} saw other bytes (${had} of ${bytes})`);
+    expect(gaps === 0, `round ${round}: ${DOORS[i]} was told of ${gaps} gaps`);
+    expect(told === 7, `round ${round}: ${DOORS[i]} saw exit code ${told}`);
+  }
+}
+
+async function slowdown(): Promise<void> {
+  const size = 40e6;
+  const alone = async (workMs: number) =>
+    (await time(...spread(printing('--bytes', String(size), '--work-ms', String(workMs))))).seconds;
+  let workMs = 190;
+  for (let i = 0; i < 3; i++) workMs *= size / PACE_BYTES_PER_SECOND / (await alone(workMs));
+  const pairs: { alone: number; recorded: number }[] = [];
+  for (let i = 0; i < Number(values.rounds); i++) {
+    const without = await alone(workMs);
+    const withUs = await recorded(
+      `tool.paced-${i}`,
+      printing('--bytes', String(size), '--work-ms', String(workMs)),
+    );
+    pairs.push({ alone: without, recorded: withUs.seconds });
+    console.log(
+      `paced: alone ${without.toFixed(2)} s (${mb(size / without)} MB/s), recorded ${withUs.seconds.toFixed(2)} s`,
+    );
+  }
+  const least = (of: (pair: (typeof pairs)[number]) => number): number => Math.min(...pairs.map(of));
+  const slowed = least((pair) => pair.recorded) / least((pair) => pair.alone) - 1;
+  console.log(`slowed by ${(slowed * 100).toFixed(1)} %`);
+  expect(slowed <= BOUNDS.slowedBy, `slowed by ${(slowed * 100).toFixed(1)} %`);
+}
+
+function spread([executable, ...args]: [string, ...string[]]): [string, string[]] {
+  return [executable, args];
+}
+
+try {
+  if (values.only !== 'pace') {
+    const expected = await expectedHashes();
+    const alone = await time(...spread(printing('--bytes', String(bytes))));
+    console.log(`alone: ${mb(bytes / alone.seconds)} MB/s`);
+    for (let round = 1; round <= Number(values.rounds); round++) await throughput(round, expected);
+  }
+  if (values.only !== 'throughput') await slowdown();
+} finally {
+  server.kill('SIGTERM');
+  await once(server, 'exit');
+  await rm(directory, { recursive: true, force: true });
+}
+for (const problem of problems) console.error(`MISSED: ${problem}`);
+process.exitCode = problems.length === 0 ? 0 : 1;
