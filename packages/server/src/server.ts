@@ -17,6 +17,7 @@ import { createEnginePair } from './engine/engine-pair.ts';
 import { createEventIds, randomBase36 } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
 import { createSqliteEngine } from './engine/sqlite-engine.ts';
+import { createEventChecks } from './event-checks-config.ts';
 import { catalogOf } from './families-config.ts';
 import { createFigures } from './figures.ts';
 import { startHostMetrics } from './host-metrics-config.ts';
@@ -34,7 +35,6 @@ import { TokenRevocations } from './services/token-revocations.ts';
 import { type Mutable, Server } from './serving.ts';
 import { ClientCounters } from './session/client-counters.ts';
 import type { Connections } from './session/connections.ts';
-import { EventChecks } from './session/event-checks.ts';
 import { Publisher } from './session/publisher.ts';
 import type { SessionHost } from './session/session-host.ts';
 import { TimingWheel } from './session/timing-wheel.ts';
@@ -113,11 +113,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     snapshots: views,
     onError,
   });
-  const checks = new EventChecks({
-    catalog,
-    unknownEventsOf: (topic) => policies.of(topic).unknownEvents,
-    onUnknown: (topic, event) => logger.warn({ topic, event }, 'the catalog does not know this event'),
-  });
+  const checks = createEventChecks({ catalog, policies, logger });
   const publisher = new Publisher({
     engine,
     clock,
@@ -226,6 +222,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     version: VERSION,
     hub,
     publisher,
+    checks,
     connections,
     counters,
     violations,

@@ -1,3 +1,6 @@
+/** Names of events that are counted by themselves. */
+export const MAX_EVENT_NAMES = 256;
+
 /** Stands for all names beyond the bound. */
 const OTHER_NAMES = 'other';
 

@@ -4,6 +4,7 @@ import type { Histogram } from '../metrics/histogram.ts';
 import type { Bans } from '../session/bans.ts';
 import type { ClientCounters } from '../session/client-counters.ts';
 import type { Connections } from '../session/connections.ts';
+import type { EventChecks } from '../session/event-checks.ts';
 import type { Publisher } from '../session/publisher.ts';
 import type { Violations } from '../session/violations.ts';
 import type { HostFigures } from './host-figures.ts';
@@ -14,6 +15,7 @@ export interface FigureSources {
   readonly clock: Clock;
   readonly hub: Hub;
   readonly publisher: Publisher;
+  readonly checks: EventChecks;
   readonly connections: Connections;
   readonly counters: ClientCounters;
   readonly violations: Violations;

@@ -196,7 +196,7 @@ function hubMetrics({ hub, connections }: FigureSources): Metric[] {
   ];
 }
 
-function logMetrics({ publisher, inbox, census, commitSizes }: FigureSources): Metric[] {
+function logMetrics({ publisher, checks, inbox, census, commitSizes }: FigureSources): Metric[] {
   // A log that cannot be read must not keep the other figures from being seen.
   const held = async (name: 'topics' | 'events' | 'bytes'): Promise<Reading | undefined> => {
     try {
@@ -218,6 +218,16 @@ function logMetrics({ publisher, inbox, census, commitSizes }: FigureSources): M
         ['unknown', counters.unknown],
       ],
       'outcome',
+    ),
+    counter(
+      'millrace_catalog_faults_total',
+      'Events that the catalog found fault with: their data breaks its schema, their name is unknown and was let through with a warning, or was refused.',
+      () => [
+        ['bad_data', checks.counters.badData],
+        ['unknown_warned', checks.counters.warned],
+        ['unknown_refused', checks.counters.unknown],
+      ],
+      'fault',
     ),
     {
       type: 'histogram',

@@ -84,7 +84,7 @@ export class Statistics {
   }
 
   async #nodeMetrics() {
-    const { hub, publisher, connections, counters, traffic, census } = this.sources;
+    const { hub, publisher, checks, connections, counters, traffic, census } = this.sources;
     const { deliveries, replayed, dropped, subscriptions, lags } = hub.counters;
     const { recoveries, recoveredEvents, failedRecoveries } = hub.counters;
     const { events } = await census.total();
@@ -97,6 +97,7 @@ export class Statistics {
       event_history_size: events,
       dropped_events: dropped,
       by_type: Object.fromEntries(publisher.byName.entries()),
+      refused_by_type: Object.fromEntries(checks.refusedByName.entries()),
       latency: this.#latency(),
       published: publisher.counters.published,
       replayed,

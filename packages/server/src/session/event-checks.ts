@@ -1,5 +1,6 @@
 import type { Catalog } from '@millrace/catalog';
 import { MillraceError } from '@millrace/protocol';
+import { MAX_EVENT_NAMES, NameCounts } from '../metrics/name-counts.ts';
 import type { UnknownEvents } from '../policy.ts';
 
 export interface EventChecksOptions {
@@ -22,7 +23,10 @@ export interface CheckedInput {
 
 /** Holds what is published to the catalog: known events to their schema, unknown ones to the namespace's policy. */
 export class EventChecks {
-  readonly counters = { badData: 0, unknownEvents: 0 };
+  /** Known events whose data broke its schema; unknown ones that were allowed with a warning, and refused. */
+  readonly counters = { badData: 0, warned: 0, unknown: 0 };
+  /** Events refused here, by name. */
+  readonly refusedByName: NameCounts = new NameCounts(MAX_EVENT_NAMES);
   readonly #options: EventChecksOptions;
 
   constructor(options: EventChecksOptions) {
@@ -39,6 +43,7 @@ export class EventChecks {
     const found = this.#options.catalog.check(event, value);
     if (found === undefined) return;
     this.counters.badData++;
+    this.refusedByName.add(event);
     const { path, problem } = found;
     throw new MillraceError('bad-data', `${event}: "/data${path}" ${problem}`, {
       details: { event, path: `/data${path}`, problem },
@@ -48,11 +53,13 @@ export class EventChecks {
   #assertUnknownAllowed({ topic, event }: CheckedInput): void {
     const policy = this.#options.unknownEventsOf(topic);
     if (policy === 'allow') return;
-    this.counters.unknownEvents++;
     if (policy === 'warn') {
+      this.counters.warned++;
       this.#options.onUnknown(topic, event);
       return;
     }
+    this.counters.unknown++;
+    this.refusedByName.add(event);
     throw new MillraceError(
       'unknown-event',
       `the catalog has no event ${JSON.stringify(event)}, which its namespace demands`,

@@ -10,7 +10,7 @@ import type { Identity } from '../auth/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { AppendRequest, AppendResult, Engine } from '../engine/engine.ts';
 import { Histogram } from '../metrics/histogram.ts';
-import { NameCounts } from '../metrics/name-counts.ts';
+import { MAX_EVENT_NAMES, NameCounts } from '../metrics/name-counts.ts';
 import type { EventChecks } from './event-checks.ts';
 
 /** An event as a publisher gives it, its data already JSON text. */
@@ -19,9 +19,6 @@ export type EncodedInput = Omit<EventInput, 'data'> & {
   /** The data itself, where it is at hand, for its check. */
   readonly value?: unknown;
 };
-
-/** Event names that are counted by themselves. */
-const MAX_EVENT_NAMES = 256;
 
 /** One call in so many is timed. */
 const SAMPLE_EVERY = 16;

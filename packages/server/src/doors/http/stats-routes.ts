@@ -53,6 +53,11 @@ const Metrics = Type.Object(
         description: 'Events stored, by name: of 256 names, and `other`.',
       }),
     ),
+    refused_by_type: Node(
+      Type.Record(Type.String(), Type.Integer(), {
+        description: 'Events refused because of the catalog (`bad-data`, `unknown-event`), in the same way.',
+      }),
+    ),
     latency: Node(Latency),
     published: Node(Count('Events stored.')),
     replayed: Node(Count('Events written to sessions from the log.')),
