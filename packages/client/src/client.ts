@@ -22,18 +22,30 @@ import { encodePublication } from './publication.ts';
 import { PublishQueue } from './publish-queue.ts';
 import { serverUrls } from './server-url.ts';
 import { TopicSubscription } from './subscription.ts';
+import type {
+  AgentOptions,
+  AgentReporter,
+  ProgressOptions,
+  ScanOptions,
+  ScanTracker,
+  TaskTracker,
+  WorkflowOptions,
+  WorkflowTracker,
+} from './trackers/tracker-types.ts';
+import type { Trackers } from './trackers/trackers.ts';
 import { Transport } from './transport.ts';
 import type {
-  AnyCatalog,
   Client,
   ClientEvents,
   ClientOptions,
   ConnectionState,
   EventReader,
+  OpenCatalog,
   PublishOptions,
   SessionInfo,
   SubscribeOptions,
   Subscription,
+  TokenSource,
   TransportName,
 } from './types.ts';
 
@@ -48,10 +60,10 @@ const INBOX_CONSUMER = 'inbox';
  *
  * ```ts
  * const client = createClient({ url: 'http://localhost:3001', token });
- * await client.publish('task.build-7', 'task.progress', { progress: 40 });
+ * await client.publish('orders.new', 'order.created', { id: 17 });
  * ```
  */
-export function createClient<Catalog extends object = AnyCatalog>(options: ClientOptions): Client<Catalog> {
+export function createClient<Catalog extends object = OpenCatalog>(options: ClientOptions): Client<Catalog> {
   const client = new MillraceClient<Catalog>(options);
   client.connect();
   return client;
@@ -76,19 +88,29 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   readonly #direct = new Map<string, MillraceEvent>();
   #maxMessageBytes: number = DEFAULT_LIMITS.maxMessageBytes;
   #closed = false;
+  readonly #publishUrl: string;
+  /** The one that was shown last. */
+  #token: string | undefined;
+  #trackers: Promise<Trackers> | undefined;
 
   constructor(options: ClientOptions) {
     const platform = options.platform ?? globalPlatform;
     this.#platform = platform;
     this.#catalog = options.catalog;
     this.#emitter = new Emitter(this.#rethrow);
-    this.#transport = new Transport(platform, serverUrls(options.url), options.transport ?? 'auto');
+    const urls = serverUrls(options.url);
+    this.#publishUrl = urls.publish;
+    this.#transport = new Transport(platform, urls, options.transport ?? 'auto');
     this.#queue = new PublishQueue({
       platform,
       maxMessages: options.offlineQueue?.maxMessages ?? 1000,
       maxAgeMs: options.offlineQueue?.maxAgeMs ?? Infinity,
     });
-    const connection = connectionOptions(options, platform, this.#transport);
+    const connection = connectionOptions(
+      { ...options, token: this.#remembered(options.token) },
+      platform,
+      this.#transport,
+    );
     const first = new Lane(connection, this.#firstLaneHandlers());
     this.#lanes = new Lanes(platform, first, () => new Lane(connection, this.#otherLaneHandlers()));
     this.#stopListeningForWake = platform.onWake(() => {
@@ -140,8 +162,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   }
 
   consume(topic: string, options: ConsumeOptions): Consumer<Catalog> {
-    const problem = findTopicProblem(topic);
-    if (problem !== undefined) throw new MillraceError('bad-topic', `"${topic}" ${problem}`);
+    checkTopic(topic);
     const consumer = this.#addConsumer(options);
     consumer.start(topic);
     return consumer;
@@ -199,8 +220,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     data: unknown,
     options: PublishOptions,
   ): Promise<PublishResult> {
-    const problem = findTopicProblem(topic);
-    if (problem !== undefined) throw new MillraceError('bad-topic', `"${topic}" ${problem}`);
+    checkTopic(topic);
     if (this.#closed) throw new MillraceError('unavailable', `${topic}: the client is closed`);
     const { failure } = this;
     if (failure !== undefined) {
@@ -211,6 +231,65 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     const idempotencyKey = options.idempotencyKey ?? this.#platform.uniqueId();
     const publication = { topic, event, data, ...options, idempotencyKey };
     return this.#queue.add(topic, (id) => encodePublication({ id, ...publication }, this.#maxMessageBytes));
+  }
+
+  progress(options: ProgressOptions): Promise<TaskTracker>;
+  progress<Result>(
+    options: ProgressOptions,
+    run: (task: TaskTracker) => Result | Promise<Result>,
+  ): Promise<Result>;
+  async progress<Result>(
+    options: ProgressOptions,
+    run?: (task: TaskTracker) => Result | Promise<Result>,
+  ): Promise<TaskTracker | Result> {
+    return (await this.#loadTrackers()).progress(options, run);
+  }
+
+  scan(options: ScanOptions): Promise<ScanTracker>;
+  scan<Result>(options: ScanOptions, run: (scan: ScanTracker) => Result | Promise<Result>): Promise<Result>;
+  async scan<Result>(
+    options: ScanOptions,
+    run?: (scan: ScanTracker) => Result | Promise<Result>,
+  ): Promise<ScanTracker | Result> {
+    return (await this.#loadTrackers()).scan(options, run);
+  }
+
+  workflow(options: WorkflowOptions): Promise<WorkflowTracker>;
+  workflow<Result>(
+    options: WorkflowOptions,
+    run: (workflow: WorkflowTracker) => Result | Promise<Result>,
+  ): Promise<Result>;
+  async workflow<Result>(
+    options: WorkflowOptions,
+    run?: (workflow: WorkflowTracker) => Result | Promise<Result>,
+  ): Promise<WorkflowTracker | Result> {
+    return (await this.#loadTrackers()).workflow(options, run);
+  }
+
+  async agent(options: AgentOptions): Promise<AgentReporter> {
+    return (await this.#loadTrackers()).agent(options);
+  }
+
+  /** Loaded when they are first needed: most pages only look. */
+  #loadTrackers(): Promise<Trackers> {
+    this.#trackers ??= import('./trackers/trackers.ts').then(({ Trackers }) =>
+      Trackers.load({
+        platform: this.#platform,
+        checkTopic,
+        publish: (topic, event, data, options = {}) => this.#publish(topic, event, data, options),
+        report: (error) => this.#emitter.emit('error', error),
+        address: () => ({ url: this.#publishUrl, token: this.#token }),
+      }),
+    );
+    return this.#trackers;
+  }
+
+  #remembered(source: TokenSource | undefined): TokenSource | undefined {
+    if (source === undefined) return undefined;
+    return async () => {
+      this.#token = typeof source === 'string' ? source : await source();
+      return this.#token;
+    };
   }
 
   connect(): void {
@@ -303,6 +382,11 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
       throw error;
     });
   };
+}
+
+function checkTopic(topic: string): void {
+  const problem = findTopicProblem(topic);
+  if (problem !== undefined) throw new MillraceError('bad-topic', `"${topic}" ${problem}`);
 }
 
 /** As it goes on the wire; later changes of what the application gave do not count. */

@@ -1,8 +1,20 @@
+export type { MillraceEvents } from '@millrace/catalog';
 export { MillraceError, type MillraceEvent, type PublishResult, type Since } from '@millrace/protocol';
 export { createClient } from './client.ts';
 export type { ConsumeOptions, Consumer, ConsumerEvents, InboxOptions, Message } from './consumer-types.ts';
 export type { EventFilter, FieldConditions, FieldFilter, FilterScalar } from './event-filter.ts';
-export { globalPlatform, type Platform, type Socket, type SocketHandlers, type Timer } from './platform.ts';
+export {
+  globalPlatform,
+  type LastEvent,
+  type LastWords,
+  type Platform,
+  type ProcessEnd,
+  type Socket,
+  type SocketHandlers,
+  type Timer,
+  type Unfinished,
+} from './platform.ts';
+export type * from './trackers/tracker-types.ts';
 export type {
   AnyCatalog,
   BatchOptions,
@@ -16,6 +28,7 @@ export type {
   Gap,
   Lag,
   OfflineQueueOptions,
+  OpenCatalog,
   PublishOptions,
   ReconnectOptions,
   SessionInfo,
@@ -26,4 +39,5 @@ export type {
   SubscriptionEvents,
   TokenSource,
   TransportName,
+  UndeclaredName,
 } from './types.ts';

@@ -20,7 +20,38 @@ export interface Socket {
   close(close: number, reason: string): void;
 }
 
-/** Everything the SDK takes from its surroundings, so that tests and simulations can drive it. */
+/** One publication, without a client. */
+export interface LastEvent {
+  readonly topic: string;
+  readonly event: string;
+  readonly data: unknown;
+  readonly key?: string;
+  readonly idempotencyKey: string;
+  readonly seal?: boolean;
+}
+
+/** What is said when the process ends, by `POST` to `url`. */
+export interface LastWords {
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly events: readonly LastEvent[];
+}
+
+/** Who has something to say when the process ends. */
+export interface Unfinished {
+  /** There is time: says it, and resolves when it was heard. */
+  settle(why: string): Promise<unknown>;
+  /** There is none: what is to be said for it. */
+  lastWords(why: string): LastWords;
+}
+
+/** Notices that the process ends. */
+export interface ProcessEnd {
+  /** Returns the undo. */
+  watch(unfinished: Unfinished): () => void;
+}
+
+/** Everything the SDK tak from its surroundings, so that tests and simulations can drive it. */
 export interface Platform {
   /** Wall-clock time in milliseconds since the Unix epoch. May step in either direction. */
   now(): number;
@@ -36,6 +67,8 @@ export interface Platform {
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** Calls `listener` when the machine may have slept or changed network; returns the undo. */
   onWake(listener: () => void): () => void;
+  /** Missing where nobody can notice the end in time, as in browsers: trackers are then left as they stand. */
+  readonly loadProcessEnd?: (() => Promise<ProcessEnd>) | undefined;
 }
 
 /** Longest delay that timers keep; longer ones would fire at once. */
@@ -89,4 +122,7 @@ export const globalPlatform: Platform = {
   openSocket,
   fetch: (url, init) => fetch(url, init),
   onWake,
+  ...('process' in globalThis && {
+    loadProcessEnd: async () => (await import('./process-end.ts')).processEnd,
+  }),
 };

@@ -1,5 +1,8 @@
+import type { MillraceEvents } from '@millrace/catalog';
+import type { MillraceEvent } from '@millrace/protocol';
 import { expectTypeOf, test } from 'vitest';
-import type { Client, EventOf } from './types.ts';
+import { createClient } from './client.ts';
+import type { AnyCatalog, Client, EventOf, OpenCatalog } from './types.ts';
 
 interface Tasks {
   'task.progress': { progress: number };
@@ -29,7 +32,46 @@ test('what is published must fit the catalog', () => {
   expectTypeOf(publish).parameter(0).toEqualTypeOf<Client<Tasks>>();
 });
 
-test('without a catalog any event may be published, and data is unknown', () => {
-  expectTypeOf<Client['publish']>().parameter(1).toEqualTypeOf<string>();
-  expectTypeOf<EventOf<Record<string, unknown>>['data']>().toEqualTypeOf<unknown>();
+test('without a catalog of its own a client knows the events of Millrace, and takes any other', () => {
+  const publish = (client: Client): void => {
+    void client.publish('task.a', 'task.progress', { task_id: 'a', progress: 1, message: '' });
+    void client.publish('orders.new', 'order.created', { id: 17 });
+    // @ts-expect-error a field is missing
+    void client.publish('task.a', 'task.progress', { task_id: 'a', progress: 1 });
+    // @ts-expect-error a field is of another type
+    void client.publish('task.a', 'task.progress', { task_id: 'a', progress: '1', message: '' });
+  };
+  const connect = () => publish(createClient({ url: 'http://localhost:3001' }));
+  expectTypeOf(connect).returns.toBeVoid();
+});
+
+test('events that are read are told apart by their name, the others are of any type', () => {
+  const read = (event: EventOf<OpenCatalog>): void => {
+    if (event.event === 'task.progress') {
+      expectTypeOf(event.data).toEqualTypeOf<MillraceEvents['task.progress']>();
+    } else if (event.event === 'tool.output') expectTypeOf(event.data.is_stderr).toEqualTypeOf<boolean>();
+    // @ts-expect-error a name that is compared with must be declared, or be misspelt unnoticed
+    if (event.event === 'task.progres') return;
+    expectTypeOf(event).toExtend<MillraceEvent>();
+    expectTypeOf(event).toExtend<EventOf<AnyCatalog>>();
+  };
+  expectTypeOf(read).returns.toBeVoid();
+});
+
+test('events of an application stand beside those of Millrace', () => {
+  type Events = MillraceEvents & { 'order.shipped': { parcels: number } };
+  const use = (client: Client<Events>, event: EventOf<Events>): void => {
+    if (event.event === 'order.shipped') expectTypeOf(event.data.parcels).toEqualTypeOf<number>();
+    if (event.event === 'task.failed') expectTypeOf(event.data.error).toEqualTypeOf<string>();
+    void client.publish('orders.new', 'order.shipped', { parcels: 2 });
+    // @ts-expect-error an event that the catalog does not have
+    void client.publish('orders.new', 'order.lost', { parcels: 2 });
+  };
+  expectTypeOf(use).returns.toBeVoid();
+});
+
+test('of any catalog any event may be published, and data is unknown', () => {
+  expectTypeOf<Client<AnyCatalog>['publish']>().parameter(1).toEqualTypeOf<string>();
+  expectTypeOf<EventOf<AnyCatalog>['data']>().toEqualTypeOf<unknown>();
+  expectTypeOf<EventOf<AnyCatalog>['event']>().toEqualTypeOf<string>();
 });

@@ -1,3 +1,4 @@
+import type { MillraceEvents } from '@millrace/catalog';
 import type {
   CodeName,
   MillraceError,
@@ -11,27 +12,61 @@ import type {
 import type { ConsumeOptions, Consumer, InboxOptions } from './consumer-types.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Platform } from './platform.ts';
+import type {
+  AgentOptions,
+  AgentReporter,
+  ProgressOptions,
+  ScanOptions,
+  ScanTracker,
+  TaskTracker,
+  WorkflowOptions,
+  WorkflowTracker,
+} from './trackers/tracker-types.ts';
+
+/** Any event names, with data of any type. */
+export type AnyCatalog = Record<string, unknown>;
 
 /**
- * The event names an application knows and the type of each one's data. It exists at compile time only: the SDK does
- * not check what the server sends against it.
+ * What a client without a catalog of its own meets: the events of Millrace's families with their types, and any others.
+ * An application that has events of its own declares them: known names alone are then allowed.
  *
  * ```ts
- * interface Tasks { 'task.progress': { progress: number }; 'task.completed': { exitCode: number } }
- * const client = createClient<Tasks>({ url: 'https://example.org', token });
+ * type Events = MillraceEvents & { 'order.shipped': { order_id: string } };
+ * const client = createClient<Events>({ url: 'https://example.org', token });
  * ```
+ *
+ * A catalog exists at compile time only: the SDK does not check what the server sends against it.
  */
-export type AnyCatalog = Record<string, unknown>;
+export type OpenCatalog = MillraceEvents & AnyCatalog;
 
 /** One event of a catalog. */
 export interface CatalogEvent<Name extends string, Data> extends MillraceEvent<Data> {
   readonly event: Name;
 }
 
+/**
+ * Stands for all names that a catalog does not have, so that the others can be told apart by them: no real name has
+ * this form. To compare with a name of your own, declare it in the catalog.
+ */
+export type UndeclaredName = `${string} (not in the catalog)`;
+
+type DeclaredName<Catalog> = keyof {
+  [Name in keyof Catalog as string extends Name ? never : Name]: true;
+} &
+  string;
+
+/** Of a catalog that allows any name: an event of another name than those it declares. */
+type UndeclaredEvent<Catalog> = string extends keyof Catalog
+  ? CatalogEvent<
+      [DeclaredName<Catalog>] extends [never] ? string : UndeclaredName,
+      Catalog[keyof Catalog & string]
+    >
+  : never;
+
 /** All events of a catalog, as a union that `event` tells apart. */
-export type EventOf<Catalog extends object> = {
-  [Name in keyof Catalog & string]: CatalogEvent<Name, Catalog[Name]>;
-}[keyof Catalog & string];
+export type EventOf<Catalog extends object> =
+  | { [Name in DeclaredName<Catalog>]: CatalogEvent<Name, Catalog[Name]> }[DeclaredName<Catalog>]
+  | UndeclaredEvent<Catalog>;
 
 /** A token, or what gives one; a function is asked afresh for every connection and before the token expires. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -110,7 +145,10 @@ export interface SessionInfo {
 
 export interface ClientEvents {
   readonly state: ConnectionState;
-  /** Why an attempt failed, the server closed, or a token could not be had. The client goes on by itself where it can. */
+  /**
+   * Why an attempt failed, the server closed, or a token could not be had: the client goes on by itself where it can. Also
+   * why an event of a tracker was refused, for which nobody waits.
+   */
   readonly error: MillraceError;
   /**
    * Sent to everyone, to this user or to this session, and read by no subscription of this client. Live only: what was
@@ -227,7 +265,7 @@ export interface SubscriptionEvents<Catalog extends object> {
  * The loop ends after the event that seals the topic, and when the subscription or client is closed. It throws a
  * `MillraceError` when the subscription is refused, and when the client gives up (`reconnect_failed`).
  */
-export interface Subscription<Catalog extends object = AnyCatalog> extends AsyncIterable<EventOf<Catalog>> {
+export interface Subscription<Catalog extends object = OpenCatalog> extends AsyncIterable<EventOf<Catalog>> {
   /** The topic or pattern. */
   readonly topic: string;
   /**
@@ -251,7 +289,7 @@ export interface Subscription<Catalog extends object = AnyCatalog> extends Async
 }
 
 /** A connection to one server that mends itself. {@link createClient} makes one. */
-export interface Client<Catalog extends object = AnyCatalog> {
+export interface Client<Catalog extends object = OpenCatalog> {
   readonly state: ConnectionState;
   /** Which transport is in use; `auto` may change it. */
   readonly transport: TransportName;
@@ -296,6 +334,39 @@ export interface Client<Catalog extends object = AnyCatalog> {
     data: Catalog[Name],
     options?: PublishOptions,
   ): Promise<PublishResult>;
+  /**
+   * Begins a task on a topic of its own, `task.<id>`, and tells how it comes along: progress, time left, steps, end. With
+   * `run`, the task lives as long as that function and ends as it ends: an error is reported and passed on. Work never
+   * waits for the server: while that is away, the newest state waits.
+   *
+   * ```ts
+   * await client.progress({ name: 'Import', totalSteps: files.length }, async (task) => {
+   *   for (const [i, file] of files.entries()) {
+   *     task.update(i, { currentStep: file });
+   *     await load(file);
+   *   }
+   * });
+   * ```
+   *
+   * In Node, a task that is not at its end when the process ends is reported as failed, as far as that can be done: after
+   * a signal, `process.exit` or an uncaught error, not after `SIGKILL` or a power cut. Close the client after its tasks.
+   */
+  progress(options: ProgressOptions): Promise<TaskTracker>;
+  progress<Result>(
+    options: ProgressOptions,
+    run: (task: TaskTracker) => Result | Promise<Result>,
+  ): Promise<Result>;
+  /** Begins a scan on `scan.<id>`, as {@link progress} does a task. */
+  scan(options: ScanOptions): Promise<ScanTracker>;
+  scan<Result>(options: ScanOptions, run: (scan: ScanTracker) => Result | Promise<Result>): Promise<Result>;
+  /** Begins a workflow on `workflow.<id>`, as {@link progress} does a task. */
+  workflow(options: WorkflowOptions): Promise<WorkflowTracker>;
+  workflow<Result>(
+    options: WorkflowOptions,
+    run: (workflow: WorkflowTracker) => Result | Promise<Result>,
+  ): Promise<Result>;
+  /** Tells how an agent fares, on the board of all agents. */
+  agent(options: AgentOptions): Promise<AgentReporter>;
   /** Tries to connect now: cuts a delay short, and begins again after `reconnect_failed`. */
   connect(): void;
   /** Ends all subscriptions and the connection, and rejects what waits. Idempotent. */

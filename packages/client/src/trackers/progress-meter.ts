@@ -1,3 +1,6 @@
+/** Shares that are sums of fractions are not exact. */
+const ROUNDING = 1e-9;
+
 /** What one step or task of any depth has done, out of what there is to do. Steps that run count by their share. */
 export class ProgressMeter {
   /** How many of the parent's steps it stands for. */
@@ -36,7 +39,7 @@ export class ProgressMeter {
   }
 
   get finished(): boolean {
-    return this.#total > 0 && this.done >= this.#total;
+    return this.#total > 0 && this.done >= this.#total * (1 - ROUNDING);
   }
 
   begin(part: ProgressMeter): void {

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { SmoothedRate } from './smoothed-rate.ts';
 
 /** Observes `done` in all after each time, and answers how many seconds `left` more would take then. */
-function estimate(sequence: readonly (readonly [atMs: number, done: number])[], left: number): number | undefined {
+function estimate(
+  sequence: readonly (readonly [atMs: number, done: number])[],
+  left: number,
+): number | undefined {
   const rate = new SmoothedRate(0);
   let lastMs = 0;
   for (const [atMs, done] of sequence) {
@@ -18,7 +21,12 @@ const every = (stepMs: number, untilMs: number, done: (atMs: number) => number) 
 
 test('of a steady rate the estimate is exact, however often it is looked at', () => {
   for (const stepMs of [10, 100, 1000, 20_000]) {
-    expect(estimate(every(stepMs, 60_000, (ms) => ms / 1000), 30)).toBeCloseTo(30, 6);
+    expect(
+      estimate(
+        every(stepMs, 60_000, (ms) => ms / 1000),
+        30,
+      ),
+    ).toBeCloseTo(30, 6);
   }
 });
 
@@ -34,11 +42,14 @@ test('nothing is said before there is something to tell from', () => {
 test('bursts that come regularly count as often as they come, not as fast', () => {
   // 100 at once, every ten seconds, for five minutes: ten a second, whether asked before a burst or after it.
   const after = every(10_000, 300_000, (ms) => ms / 100);
-  const split = after.flatMap(([ms, done]) => [
-    [ms - 30, done - 60],
-    [ms - 10, done - 20],
-    [ms, done],
-  ] as const);
+  const split = after.flatMap(
+    ([ms, done]) =>
+      [
+        [ms - 30, done - 60],
+        [ms - 10, done - 20],
+        [ms, done],
+      ] as const,
+  );
   const before = [...split, [309_000, 3000]] as const;
   for (const left of [100, 1000]) {
     expect(estimate(after, left)! / (left / 10)).toBeCloseTo(1, 0);
