@@ -2,6 +2,9 @@ import type { Priority } from '@millrace/protocol';
 import { TestServer } from '@millrace/testkit';
 import { expect, test } from 'vitest';
 
+/** Meets the schema of each event below. */
+const DATA = { task_id: 'a', workflow_id: 'a', execution_id: 'a', error: 'x', output: 'x', is_stderr: false };
+
 test('[PRIO-1] an event’s priority is its publisher’s, else by its name, else its namespace’s', async () => {
   const server = await TestServer.start({
     priorities: { 'order.lost': 'critical', 'task.failed': 'normal' },
@@ -23,7 +26,7 @@ test('[PRIO-1] an event’s priority is its publisher’s, else by its name, els
   ];
   const priorities: (string | undefined)[] = [];
   for (const [topic, event, priority] of published) {
-    await server.server.publish(topic, event, null, { entity, ...(priority && { priority }) });
+    await server.server.publish(topic, event, DATA, { entity, ...(priority && { priority }) });
     priorities.push((await client.next('event')).priority);
   }
   expect(priorities).toEqual(['critical', undefined, 'high', 'low', 'low', 'high', 'high', undefined]);
