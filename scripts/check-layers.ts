@@ -40,8 +40,10 @@ const serverLayers: Record<
   session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
   services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   process: { values: ['session', 'hub', 'metrics'], types: ['contract', 'auth', 'services'] },
+  alerts: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  bridge: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   doors: {
-    values: ['services', 'process', 'session', 'inbox', 'hub', 'auth', 'metrics'],
+    values: ['services', 'alerts', 'process', 'session', 'inbox', 'hub', 'auth', 'metrics'],
     types: ['contract', 'views'],
   },
 };

@@ -1,5 +1,6 @@
 import type { Priority } from './event.ts';
-import type { Filter, FilterCondition, FilterTest, Scalar } from './filter.ts';
+import { fieldReader } from './field-path.ts';
+import type { Filter, FilterTest, Scalar } from './filter.ts';
 
 /** What a filter looks at. */
 export interface FilterSubject {
@@ -26,46 +27,13 @@ export interface CompiledFilter {
 }
 
 export function compileFilter(filter: Filter): CompiledFilter {
-  const conditions = filter.map(({ path, test }) => ({ read: reader(path), holds: predicate(test) }));
+  const conditions = filter.map(({ path, test }) => ({ read: fieldReader(path), holds: predicate(test) }));
   // What costs a look into the data comes last.
   conditions.sort((a, b) => Number(a.read.ofData) - Number(b.read.ofData));
   return {
     id: JSON.stringify(filter.map(({ path, test }) => [path, test])),
     matches: (subject) => conditions.every(({ read, holds }) => holds(read.from(subject))),
   };
-}
-
-interface Reader {
-  readonly ofData: boolean;
-  from(subject: FilterSubject): unknown;
-}
-
-function reader(path: FilterCondition['path']): Reader {
-  const [root, ...fields] = path;
-  switch (root) {
-    case 'topic':
-      return { ofData: false, from: ({ topic }) => topic };
-    case 'event':
-      return { ofData: false, from: ({ event }) => event };
-    case 'source':
-      return { ofData: false, from: ({ source }) => source };
-    case 'key':
-      return { ofData: false, from: ({ key }) => key };
-    case 'priority':
-      return { ofData: false, from: ({ priority = 'normal' }) => priority };
-    default:
-      return { ofData: true, from: (subject) => fieldOf(subject.data(), fields) };
-  }
-}
-
-/** Only what the value has itself: nothing inherited can be asked for. */
-function fieldOf(value: unknown, fields: readonly string[]): unknown {
-  let at = value;
-  for (const field of fields) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, field)) return undefined;
-    at = (at as Record<string, unknown>)[field];
-  }
-  return at;
 }
 
 function predicate(test: FilterTest): Predicate {

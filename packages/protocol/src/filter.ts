@@ -1,4 +1,5 @@
 import { MillraceError } from './codes.ts';
+import { type FieldPath, findFieldPathProblem } from './field-path.ts';
 
 /**
  * Filters: a conjunction of conditions on an event's fields, in two spellings.
@@ -9,7 +10,6 @@ import { MillraceError } from './codes.ts';
  */
 
 export const MAX_FILTER_CONDITIONS = 16;
-export const MAX_FILTER_DEPTH = 8;
 /** Of its conditions as JSON text, in UTF-16 code units: a server keeps it as long as the subscription. */
 export const MAX_FILTER_LENGTH = 16_384;
 
@@ -24,14 +24,12 @@ export type FilterTest =
 
 export interface FilterCondition {
   /** `['event']`, `['data', 'task_id']`, … */
-  readonly path: readonly string[];
+  readonly path: FieldPath;
   readonly test: FilterTest;
 }
 
 /** Every condition must hold. */
 export type Filter = readonly FilterCondition[];
-
-const ENVELOPE_FIELDS: readonly string[] = ['event', 'source', 'key', 'topic', 'priority'];
 
 function fail(path: string, problem: string): never {
   throw new MillraceError('bad-message', `filter: "${path}" ${problem}`, {
@@ -50,12 +48,9 @@ function scalars(path: string, value: unknown): readonly Scalar[] {
   return values;
 }
 
-function parsePath(path: string): readonly string[] {
-  const parts = path.split('.');
-  if (parts.length > MAX_FILTER_DEPTH) fail(path, `is deeper than ${MAX_FILTER_DEPTH} fields`);
-  if (parts.some((part) => part === '' || part === '__proto__')) fail(path, 'is not a field path');
-  if (parts.length === 1 ? ENVELOPE_FIELDS.includes(path) : parts[0] === 'data') return parts;
-  return fail(path, `is not a field of an event; use ${ENVELOPE_FIELDS.join(', ')} or data.<field>`);
+function parsePath(path: string): FieldPath {
+  const problem = findFieldPathProblem(path);
+  return problem === undefined ? path.split('.') : fail(path, problem);
 }
 
 function parseTest(path: string, op: string, value: unknown): FilterTest {

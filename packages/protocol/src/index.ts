@@ -7,6 +7,7 @@ export * from './control.ts';
 export * from './cursor.ts';
 export * from './direct-send.ts';
 export * from './event.ts';
+export * from './field-path.ts';
 export * from './filter.ts';
 export * from './inbox.ts';
 export * from './json.ts';

@@ -74,7 +74,8 @@ function siblingsOf(option: string): readonly string[] {
 }
 
 function shown(values: unknown, instancePath: string): string {
-  if (instancePath === '' || instancePath.startsWith('/auth')) return '';
+  // What may be a secret, or have one in it, is not shown.
+  if (instancePath === '' || /^\/auth|\/(secret|headers)(\/|$)/.test(instancePath)) return '';
   let value = values;
   for (const key of instancePath.slice(1).split('/'))
     value = (value as Record<string, unknown>)[unescaped(key)];

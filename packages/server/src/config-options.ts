@@ -3,7 +3,7 @@ import { ConfigSchema } from './config-schema.ts';
 
 /** What the schema says of one option, as far as it is shown or read from text. */
 export interface OptionSchema extends Type.TSchema {
-  readonly type?: 'string' | 'integer' | 'boolean' | 'array' | 'object';
+  readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'array' | 'object';
   readonly enum?: readonly string[];
   readonly pattern?: string;
   readonly items?: OptionSchema;

@@ -21,6 +21,7 @@ function put(values: Values, { section, key }: ConfigOption, value: unknown): vo
 function readValue(text: string, { schema }: ConfigOption, name: string, problems: string[]): unknown {
   switch (schema.type) {
     case 'integer':
+    case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
     case 'boolean':
       return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;

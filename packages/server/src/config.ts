@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { DEFAULT_ENTITY } from './auth/identity.ts';
 import { ConfigError, type ConfigLayer, checkLayer, readLayerFiles } from './config-layer.ts';
 import { CONFIG_OPTIONS } from './config-options.ts';
 import type { Config, ConfigInput } from './config-schema.ts';
@@ -7,6 +8,7 @@ import { type Duration, durationMs } from './duration.ts';
 import { familyProblems } from './families-config.ts';
 import { plainProblems } from './plain-config.ts';
 import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
+import { readAlertRules } from './read-alert-rules.ts';
 
 export { ConfigError } from './config-layer.ts';
 export type { ApiKeyConfig, Config, ConfigInput, NamespaceConfig } from './config-schema.ts';
@@ -46,7 +48,7 @@ function merge(base: Config, layers: readonly ConfigInput[]): Config {
 }
 
 /** What no single option can say by itself. */
-function checkTogether({ tls, auth, limits, namespaces, plain, families }: Config): string[] {
+function checkTogether({ tls, auth, limits, namespaces, plain, families, alerts }: Config): string[] {
   const problems: string[] = [...plainProblems(plain), ...familyProblems(families)];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
@@ -55,7 +57,7 @@ function checkTogether({ tls, auth, limits, namespaces, plain, families }: Confi
   }
   for (const name of RESERVED_NAMESPACES) {
     if (namespaces[name] === undefined) continue;
-    problems.push(`namespaces.${name} is the server’s own: it follows auth.maxTokenLifetime`);
+    problems.push(`namespaces.${name} is the server’s own: nothing about it can be changed`);
   }
   const ids = new Set<string>();
   for (const [i, apiKey] of (auth.apiKeys ?? []).entries()) {
@@ -65,6 +67,7 @@ function checkTogether({ tls, auth, limits, namespaces, plain, families }: Confi
     if (ids.has(apiKey.id)) problems.push(`auth.apiKeys[${i}].id "${apiKey.id}" is taken by another key`);
     ids.add(apiKey.id);
   }
+  problems.push(...readAlertRules(alerts.rules, DEFAULT_ENTITY).problems);
   if (durationMs(limits.idleTimeout) <= durationMs(limits.heartbeat)) {
     problems.push('limits.idleTimeout must be longer than limits.heartbeat, or every quiet client is closed');
   }
@@ -125,12 +128,17 @@ function retentionOf(retention: {
 /** What is revoked is forgotten a day after the last token that it names has expired. */
 const FORGET_AFTER_MS = 86_400_000;
 
+/** Of what the server keeps for itself. */
+const OWN_POLICY = { durability: 'durable', retention: {}, unknownEvents: 'allow' } as const;
+
 /** The namespaces' policies, as `Policies` takes them. */
 export function namespacePolicies({ namespaces, auth }: Config): Record<string, Partial<NamespacePolicy>> {
   const revocationsMs = durationMs(auth.maxTokenLifetime) + FORGET_AFTER_MS;
   return {
-    revocations: { durability: 'durable', retention: { maxAgeMs: revocationsMs } },
-    'key-revocations': { durability: 'durable', retention: {} },
+    revocations: { ...OWN_POLICY, retention: { maxAgeMs: revocationsMs } },
+    'key-revocations': OWN_POLICY,
+    // Written anew, and trimmed, by the service that knows which incidents are over.
+    'alert-state': OWN_POLICY,
     ...Object.fromEntries(
       Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
         name,

@@ -1,3 +1,4 @@
+import { OwnFigures } from './alerts/own-figures.ts';
 import type { Turns } from './clock.ts';
 import type { Config } from './config.ts';
 import type { MetricsExposition } from './doors/http/http-context.ts';
@@ -5,7 +6,7 @@ import type { Engine } from './engine/engine.ts';
 import type { FigureSources } from './services/figure-sources.ts';
 import { HostFigures } from './services/host-figures.ts';
 import { LogCensus } from './services/log-census.ts';
-import { Exposition } from './services/prometheus.ts';
+import { Exposition, type Metric } from './services/prometheus.ts';
 import { serverMetrics } from './services/server-metrics.ts';
 import { Statistics } from './services/statistics.ts';
 
@@ -13,6 +14,10 @@ export interface Figures {
   readonly statistics: Statistics;
   /** `undefined` when the configuration wants no `/metrics`. */
   readonly exposition: MetricsExposition | undefined;
+  /** For alert rules. */
+  readonly own: OwnFigures;
+  /** Shows what a service counts at `/metrics` too. */
+  add(metrics: readonly Metric[]): void;
   close(): void;
 }
 
@@ -25,16 +30,19 @@ export function createFigures(
   const { clock } = counted;
   const census = new LogCensus({ engine, clock, turns });
   const sources = { ...counted, census, host: new HostFigures(clock) };
-  // Scrapes have a probe of their own, so that nobody else's look ends the time that they look back on.
+  // Scrapes, and alerts, have a probe of their own, so that nobody else's look ends the time that they look back on.
   const scraped = { ...counted, census, host: new HostFigures(clock) };
+  const watched = { ...counted, census, host: new HostFigures(clock) };
+  const exposition = metrics.enabled
+    ? new Exposition(serverMetrics(scraped, { version }), { isPublic: metrics.public })
+    : undefined;
   return {
     statistics: new Statistics(sources),
-    exposition: metrics.enabled
-      ? new Exposition(serverMetrics(scraped, { version }), { isPublic: metrics.public })
-      : undefined,
+    exposition,
+    own: new OwnFigures(watched, serverMetrics(watched, { version })),
+    add: (more) => exposition?.add(more),
     close() {
-      sources.host.close();
-      scraped.host.close();
+      for (const { host } of [sources, scraped, watched]) host.close();
     },
   };
 }

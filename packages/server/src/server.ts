@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { startAlerts } from './alerts-config.ts';
 import { revokedToken } from './auth/auth-error.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
@@ -232,12 +233,19 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     compression: doorway.compression.counters,
     commitSizes,
   });
+  const alerts = await startAlerts(config, { engine, publisher, clock, figures, onError }).catch(
+    async (error: unknown) => {
+      if (givenEngine === undefined) await engine.close();
+      throw error;
+    },
+  );
   const api = await createHttpApi({
     doorway,
     engine,
     snapshots: views,
     audit,
     revocations,
+    alerts,
     statistics: figures.statistics,
     exposition: figures.exposition,
     version: VERSION,
@@ -259,6 +267,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     authenticator,
     closing: async () => {
       hostMetrics?.close();
+      await alerts?.close();
       revocations.close();
       await inbox.close();
       figures.close();

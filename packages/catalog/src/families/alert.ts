@@ -1,12 +1,16 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
-import { id, text } from './fields.ts';
+import { alertsView } from '../views/alerts.ts';
+import { count, id, number, text } from './fields.ts';
+
+const time = (description: string) => Type.Optional(text(`${description} ISO 8601.`));
 
 export const alertFamily = eventFamily({
   name: 'alert',
   description: 'What somebody should look at.',
   topics: ['system.alerts'],
+  view: alertsView,
   events: [
     eventType({
       name: 'system_alert',
@@ -23,8 +27,28 @@ export const alertFamily = eventFamily({
           description: 'Whether something was done about it already.',
         }),
         auto_remediation_status: Type.Union([Type.String(), Type.Null()], {
-          description: 'What came of that.',
+          description:
+            'What came of that: `pending`, `running`, `succeeded`, `failed`, `timed-out`, `interrupted` (the server ended meanwhile, and it is not repeated), `skipped` (it was resolved before); `null` when nothing can be done.',
         }),
+        auto_remediation_detail: Type.Optional(text('Why: an exit code, an HTTP status.')),
+        state: Type.Optional(text('`firing`, `resolved`. Without it the alert is a notice that never ends.')),
+        change: Type.Optional(
+          text(
+            'What this event tells: `fired`, `remediation` (its status changed), `acknowledged`, `resolved`.',
+          ),
+        ),
+        revision: Type.Optional(count('Counts the events of this incident, from 1.')),
+        reason: Type.Optional(text('Why it fired: `threshold`, or `no-data` when nothing was heard.')),
+        value: Type.Optional(number('What was measured when it fired.')),
+        threshold: Type.Optional(number('What it was held to.')),
+        topic: Type.Optional(text('Where it was measured.')),
+        fired_at: time('When it fired.'),
+        acknowledged_at: time('When somebody said that they know.'),
+        acknowledged_by: Type.Optional(text('Who.')),
+        resolved_at: time('When it was over.'),
+        resolve_reason: Type.Optional(
+          text('Why: `recovered`, `no-data`, `rule-removed` (nobody watches it any more).'),
+        ),
       }),
       example: {
         alert_id: 'al-19',
@@ -36,6 +60,13 @@ export const alertFamily = eventFamily({
         recommended_action: 'look at the portal’s load',
         auto_remediation_attempted: false,
         auto_remediation_status: null,
+        state: 'firing',
+        change: 'fired',
+        revision: 1,
+        reason: 'threshold',
+        value: 1240,
+        threshold: 1000,
+        fired_at: '2026-11-20T12:00:00.000Z',
       },
     }),
   ],

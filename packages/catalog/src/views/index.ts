@@ -1,5 +1,6 @@
 // Without schemas, so that a browser loads nothing else for them.
 export type * from '../view.ts';
+export * from './alerts.ts';
 export * from './chat.ts';
 export * from './latest.ts';
 export * from './metrics.ts';

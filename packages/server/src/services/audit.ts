@@ -12,7 +12,8 @@ export type AuditedAction =
   | 'send-to-user'
   | 'send-to-session'
   | 'send-to-channel'
-  | 'lift-ban';
+  | 'lift-ban'
+  | 'acknowledge-alert';
 
 /** Who acts. */
 export interface Actor {

@@ -26,6 +26,24 @@ export interface ObservedMetric {
 
 export type Metric = CountedMetric | ObservedMetric;
 
+export function counter(
+  name: string,
+  help: string,
+  read: CountedMetric['read'],
+  label?: string,
+): CountedMetric {
+  return { type: 'counter', name, help, read, ...(label !== undefined && { label }) };
+}
+
+export function gauge(
+  name: string,
+  help: string,
+  read: CountedMetric['read'],
+  label?: string,
+): CountedMetric {
+  return { ...counter(name, help, read, label), type: 'gauge' };
+}
+
 /** Gives metrics as Prometheus reads them. */
 export class Exposition {
   readonly contentType: string;
@@ -36,6 +54,11 @@ export class Exposition {
     this.isPublic = isPublic;
     this.#registry = new Registry();
     this.contentType = this.#registry.contentType;
+    this.add(metrics);
+  }
+
+  /** Shows more of them. Throws when there is one of that name. */
+  add(metrics: readonly Metric[]): void {
     for (const metric of metrics) {
       if (metric.type === 'histogram') this.#registry.registerMetric(new CollectedHistogram(metric));
       else register(metric, this.#registry);

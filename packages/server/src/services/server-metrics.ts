@@ -1,5 +1,5 @@
 import type { FigureSources } from './figure-sources.ts';
-import type { CountedMetric, Metric, Reading } from './prometheus.ts';
+import { counter, gauge, type Metric, type Reading } from './prometheus.ts';
 import { countQueues, countSessions } from './statistics.ts';
 
 /*
@@ -9,18 +9,6 @@ import { countQueues, countSessions } from './statistics.ts';
 
 /** Milliseconds in seconds, which Prometheus counts in. */
 const MS = 1 / 1000;
-
-const counter = (name: string, help: string, read: CountedMetric['read'], label?: string): CountedMetric => ({
-  type: 'counter',
-  name,
-  help,
-  read,
-  ...(label !== undefined && { label }),
-});
-const gauge = (name: string, help: string, read: CountedMetric['read'], label?: string): CountedMetric => ({
-  ...counter(name, help, read, label),
-  type: 'gauge',
-});
 
 export function serverMetrics(sources: FigureSources, { version }: { readonly version: string }): Metric[] {
   return [

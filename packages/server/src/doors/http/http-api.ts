@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { fastify } from 'fastify';
+import { addAlertRoutes } from './alert-routes.ts';
 import { addAuditRoutes } from './audit-routes.ts';
 import { createGuard } from './authentication.ts';
 import { addBanRoutes } from './ban-routes.ts';
@@ -66,6 +67,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addConnectionRoutes(router, guard, context);
   addBanRoutes(router, guard, context);
   addTokenRoutes(router, guard, context);
+  addAlertRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
   addMetricsRoute(router, guard, context);

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { EventFamily } from '@millrace/catalog';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { AlertService } from '../../alerts/alert-service.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { Audit } from '../../services/audit.ts';
@@ -18,6 +19,8 @@ export interface HttpContext {
   /** Every administrative action goes through it. */
   readonly audit: Audit;
   readonly revocations: TokenRevocations;
+  /** Missing when the configuration wants none. */
+  readonly alerts?: AlertService | undefined;
   readonly statistics: Statistics;
   /** `/metrics`, unless the configuration says that there is none. */
   readonly exposition?: MetricsExposition | undefined;
