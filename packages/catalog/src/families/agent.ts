@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
-import { count, id, percent, ratio, text } from './fields.ts';
+import { count, id, percent, text } from './fields.ts';
 
 export const agentFamily = eventFamily({
   name: 'agent',
@@ -31,7 +31,7 @@ export const agentFamily = eventFamily({
           { description: 'What it works on; `null` when on nothing.' },
         ),
         utilization_percent: percent('How busy it is, 0–100.'),
-        error_rate: ratio('Failed tasks as a share of all, 0–1.'),
+        error_rate: Type.Number({ minimum: 0, description: 'Failed tasks as a share of all.' }),
         tasks_completed_today: count('Since midnight.'),
       }),
       example: {

@@ -11,9 +11,6 @@ export const count = (description: string) => Type.Integer({ minimum: 0, descrip
 
 export const durationMs = (description: string) => Type.Number({ minimum: 0, description });
 
-/** A share of 1. */
-export const ratio = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
-
 export const number = (description: string) => Type.Number({ description });
 
 /** What the producer's own clock said, ISO 8601; the event's `timestamp` is the server's. */

@@ -1,9 +1,11 @@
 import type { EventsOf } from '../event-family.ts';
 import { agentFamily } from './agent.ts';
 import { alertFamily } from './alert.ts';
+import { bridgeFamily } from './bridge.ts';
 import { businessFamily } from './business.ts';
 import { chatFamily } from './chat.ts';
 import { collaborationFamily } from './collaboration.ts';
+import { hostFamily } from './host.ts';
 import { metricsFamily } from './metrics.ts';
 import { presenceFamily } from './presence.ts';
 import { projectFamily } from './project.ts';
@@ -21,7 +23,9 @@ export const builtInFamilies = [
   scanFamily,
   agentFamily,
   metricsFamily,
+  hostFamily,
   alertFamily,
+  bridgeFamily,
   projectFamily,
   businessFamily,
   chatFamily,

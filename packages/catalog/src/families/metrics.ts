@@ -6,7 +6,7 @@ import { figures, id, number, percent, text } from './fields.ts';
 
 export const metricsFamily = eventFamily({
   name: 'metrics',
-  description: 'Figures that are measured again and again, newest first in interest.',
+  description: 'Figures that are measured again and again; the newest ones count.',
   topics: ['metrics.*'],
   view: metricsView,
   events: [
@@ -57,12 +57,6 @@ export const metricsFamily = eventFamily({
         metrics: { event_loop_delay_ms: 1.2, heap_used_bytes: 52_428_800 },
         status: 'ok',
       },
-    }),
-    eventType({
-      name: 'host.metrics',
-      description: 'The figures of a machine and of the server on it, once a second on `host.<name>`.',
-      data: Type.Object({}, { description: 'Numbers, and lists of numbers for processors.' }),
-      example: {},
     }),
   ],
 });

@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
-import { id, text } from './fields.ts';
+import { count, id, text } from './fields.ts';
 
 export const systemFamily = eventFamily({
   name: 'system',
@@ -31,6 +31,16 @@ export const systemFamily = eventFamily({
       example: { message: 'Restart for an update', starts_at: '2026-11-20T22:00:00.000Z' },
     }),
     eventType({
+      name: 'system.health.changed',
+      description: 'A part of a system fares otherwise than before.',
+      data: Type.Object({
+        severity: text('`info`, `warning`, `critical`.'),
+        message: text('What is otherwise.'),
+        component: Type.Optional(text('Which part.')),
+      }),
+      example: { severity: 'warning', message: 'the queue of mails grows', component: 'mailer' },
+    }),
+    eventType({
       name: 'connection.connected',
       description: 'A session began.',
       data: Type.Object({ connection_id: id('The session.'), user_id: Type.Optional(id('Whose.')) }),
@@ -50,9 +60,44 @@ export const systemFamily = eventFamily({
     }),
     eventType({
       name: 'conflict_detected',
-      description: 'Two changes of one record exclude each other.',
-      data: Type.Object({ resource_id: id('The record.') }),
-      example: { resource_id: 'r-1' },
+      description: 'Changes of one record that knew nothing of each other, and what became of them.',
+      data: Type.Object({
+        resource_id: id('The record.'),
+        conflicting_updates: Type.Array(
+          Type.Object({
+            portal_id: id('Who changed it.'),
+            timestamp: text('When, ISO 8601.'),
+            vector_clock: Type.Array(count('A change of one portal.'), { description: 'What it knew of.' }),
+            update: Type.Unknown({ description: 'The change.' }),
+          }),
+          { description: 'The changes.' },
+        ),
+        resolution: text('How it was decided: `primary_portal_wins`, `last_writer_wins`, `merge`, `manual`.'),
+        final_state: Type.Unknown({ description: 'The record now.' }),
+        portal_id: Type.Optional(id('Whose state it is now.')),
+        state: Type.Optional(Type.Unknown({ description: 'That portal’s state.' })),
+      }),
+      example: {
+        resource_id: 'portal-07/settings',
+        conflicting_updates: [
+          {
+            portal_id: 'portal-07',
+            timestamp: '2026-11-20T12:00:00.000Z',
+            vector_clock: [4, 1],
+            update: { zoom: 2 },
+          },
+          {
+            portal_id: 'portal-11',
+            timestamp: '2026-11-20T12:00:00.040Z',
+            vector_clock: [3, 2],
+            update: { zoom: 3 },
+          },
+        ],
+        resolution: 'last_writer_wins',
+        final_state: { zoom: 3 },
+        portal_id: 'portal-11',
+        state: { zoom: 3 },
+      },
     }),
   ],
 });

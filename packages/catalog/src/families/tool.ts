@@ -47,7 +47,7 @@ export const toolFamily = eventFamily({
       name: 'tool.completed',
       description: 'A command ended by itself or by a signal.',
       data: Type.Object({
-        execution_id,
+        execution_id: Type.Optional(execution_id),
         exit_code,
         duration_ms: durationMs('From its start.'),
         signal: Type.Optional(text('The signal that ended it.')),

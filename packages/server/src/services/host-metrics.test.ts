@@ -1,5 +1,6 @@
+import { builtInFamilies, createCatalog, type MillraceEvents } from '@millrace/catalog';
 import type { EventInput } from '@millrace/protocol';
-import { expect, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
 import { type HostMetrics, HostMetricsService, type ServerStats } from './host-metrics.ts';
 import { createHostProbe, type HostReading } from './host-probe.ts';
 
@@ -94,6 +95,14 @@ test('publishes what happened in the last interval on host.<encoded name>', asyn
       },
     },
   ]);
+});
+
+test('[PUB-8] publishes what the catalog allows', async () => {
+  const { state, tick } = setUp();
+  await tick();
+  const catalog = createCatalog(builtInFamilies);
+  expect(catalog.check('host.metrics', state.events[0]?.data)).toBeUndefined();
+  expectTypeOf<HostMetrics>().toExtend<MillraceEvents['host.metrics']>();
 });
 
 test('keeps to the beat when a timer fires late, and measures rates by the time that passed', async () => {
