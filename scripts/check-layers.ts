@@ -38,12 +38,13 @@ const serverLayers: Record<
   views: { values: ['hub'], types: ['contract'] },
   inbox: { values: ['hub'], types: ['contract'] },
   session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
-  services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  llm: { values: ['session', 'auth', 'metrics'], types: ['contract', 'hub'] },
+  services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract', 'llm'] },
   process: { values: ['session', 'hub', 'metrics'], types: ['contract', 'auth', 'services'] },
   alerts: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   bridge: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   doors: {
-    values: ['services', 'alerts', 'process', 'session', 'inbox', 'hub', 'auth', 'metrics'],
+    values: ['services', 'alerts', 'process', 'llm', 'session', 'inbox', 'hub', 'auth', 'metrics'],
     types: ['contract', 'views'],
   },
 };

@@ -38,8 +38,15 @@ export interface ControlEvents {
   readonly 'control.resize': Asked & { readonly columns: number; readonly rows: number };
   /** To the command and what it started. `signal` is a name such as `SIGINT`. */
   readonly 'control.signal': Asked & { readonly signal: string };
-  /** To come to an end: a command gets SIGTERM, and SIGKILL after a grace. */
-  readonly 'control.cancel': Asked & { readonly id: string; readonly reason?: string };
+  /**
+   * To come to an end: a command gets SIGTERM, and SIGKILL after a grace. Where what runs is told of in a topic that anybody may have
+   * named, `topic` is the one for which it was checked who asks.
+   */
+  readonly 'control.cancel': Asked & {
+    readonly id: string;
+    readonly reason?: string;
+    readonly topic?: string;
+  };
 }
 
 /** One event of a control topic. */

@@ -75,7 +75,8 @@ function siblingsOf(option: string): readonly string[] {
 
 function shown(values: unknown, instancePath: string): string {
   // What may be a secret, or have one in it, is not shown.
-  if (instancePath === '' || /^\/auth|\/(secret|headers)(\/|$)/.test(instancePath)) return '';
+  if (instancePath === '' || /^\/auth|^\/llm\/providers|\/(secret|headers)(\/|$)/.test(instancePath))
+    return '';
   let value = values;
   for (const key of instancePath.slice(1).split('/'))
     value = (value as Record<string, unknown>)[unescaped(key)];
@@ -144,6 +145,7 @@ export function readLayerFiles(layer: ConfigLayer, problems: string[]): ConfigLa
       values[section] = { ...entries, [key]: resolve(layer.folder, path) };
   }
   if (isSection(values.auth)) values.auth = readAuthFiles(values.auth, layer, problems);
+  if (isSection(values.llm)) values.llm = readProviderKeys(values.llm, layer, problems);
   return { ...layer, values };
 }
 
@@ -167,4 +169,17 @@ function readAuthFiles(auth: Section, layer: ConfigLayer, problems: string[]): S
     );
   }
   return read;
+}
+
+function readProviderKeys(llm: Section, layer: ConfigLayer, problems: string[]): Section {
+  if (!isSection(llm.providers)) return llm;
+  const read = Object.entries(llm.providers).map(([provider, options]) => {
+    if (!isSection(options) || typeof options.apiKeyFile !== 'string') return [provider, options];
+    const { apiKeyFile, ...rest } = options;
+    const name = layer.nameOf(`llm.providers.${provider}.apiKeyFile`);
+    if (rest.apiKey !== undefined) problems.push(`${name}: give apiKey or apiKeyFile, not both`);
+    const apiKey = readText(resolve(layer.folder, apiKeyFile), name, problems);
+    return [provider, { ...rest, ...(apiKey !== undefined && { apiKey }) }];
+  });
+  return { ...llm, providers: Object.fromEntries(read) };
 }

@@ -139,6 +139,7 @@ export function namespacePolicies({ namespaces, auth }: Config): Record<string, 
     'key-revocations': OWN_POLICY,
     // Written anew, and trimmed, by the service that knows which incidents are over.
     'alert-state': OWN_POLICY,
+    'llm-streams': OWN_POLICY,
     ...Object.fromEntries(
       Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
         name,

@@ -6,6 +6,7 @@ import type { AuthenticateFunction } from './auth/custom-provider.ts';
 import type { Clock, Turns } from './clock.ts';
 import type { Config, ConfigInput } from './config.ts';
 import type { Engine } from './engine/engine.ts';
+import type { LlmProvider } from './llm/llm-provider.ts';
 
 export interface ServerOptions extends ConfigInput {
   /** Where relative paths of the configuration start; the current directory when missing. */
@@ -17,6 +18,8 @@ export interface ServerOptions extends ConfigInput {
   readonly logger?: Logger;
   /** The application's own way to check tokens, asked after the keys of the configuration. */
   readonly authenticate?: AuthenticateFunction;
+  /** The application's own sources of answers, by name, beside those of the configuration. */
+  readonly llmProviders?: Readonly<Record<string, LlmProvider>>;
   /** Folder of the built dashboard, served at `/`. */
   readonly dashboardDirectory?: string;
 }

@@ -69,8 +69,8 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };
 
-/** The server's own: they keep what it needs to remember, so that no policy can make it forget a revocation or an alert. */
-export const RESERVED_NAMESPACES = ['revocations', 'key-revocations', 'alert-state'] as const;
+/** The server's own: they keep what it needs to remember, so that no policy can make it forget a revocation, an alert or an open answer. */
+export const RESERVED_NAMESPACES = ['revocations', 'key-revocations', 'alert-state', 'llm-streams'] as const;
 
 /** The policies of one server: defaults, overridden by what its configuration says of single namespaces. */
 export class Policies {

@@ -26,6 +26,7 @@ import { Hub } from './hub/hub.ts';
 import { InboxService } from './inbox/inbox-service.ts';
 import { deliveryRules } from './inbox-config.ts';
 import { createEnforcement } from './limits-config.ts';
+import { createLlmService, llmProvidersOf } from './llm-config.ts';
 import { Histogram } from './metrics/histogram.ts';
 import type { MillraceServer, ServerOptions } from './millrace-server.ts';
 import { plainClients } from './plain-config.ts';
@@ -66,6 +67,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     turns = systemTurns,
     dashboardDirectory,
     authenticate,
+    llmProviders = {},
     ...input
   } = options;
   const { logger: givenLogger, ...configInput } = input;
@@ -85,6 +87,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     clock,
   });
   const allowsOrigin = originCheckOf(config);
+  const providers = await llmProvidersOf(config, llmProviders, clock);
   // Last of what the configuration may make fail: an engine that was opened holds its data folder.
   const commitSizes = new Histogram(COMMIT_SIZE_BOUNDS);
   const onCommitSize = (events: number): void => commitSizes.observe(events);
@@ -147,8 +150,18 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     onRevoked: () => endRevoked(connections, authenticator),
     onError,
   });
+  const llm = createLlmService(config, {
+    providers,
+    engine,
+    publisher,
+    catalog,
+    snapshots: views,
+    clock,
+    onError,
+  });
   try {
     await revocations.start();
+    await llm.start();
   } catch (error) {
     if (givenEngine === undefined) await engine.close();
     throw error;
@@ -229,6 +242,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     violations,
     bans,
     inbox,
+    llm: llm.figures,
     traffic: doorway.traffic,
     compression: doorway.compression.counters,
     commitSizes,
@@ -246,6 +260,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     audit,
     revocations,
     alerts,
+    llm,
     statistics: figures.statistics,
     exposition: figures.exposition,
     version: VERSION,
@@ -269,6 +284,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       hostMetrics?.close();
       await alerts?.close();
       revocations.close();
+      await llm.close();
       await inbox.close();
       figures.close();
       hub.close();

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { LlmFigures } from '../llm/llm-figures.ts';
 import type { Histogram } from '../metrics/histogram.ts';
 import type { Bans } from '../session/bans.ts';
 import type { ClientCounters } from '../session/client-counters.ts';
@@ -25,6 +26,7 @@ export interface FigureSources {
     pending(entityId?: string): number;
     readonly counters: { readonly acknowledged: number };
   };
+  readonly llm: LlmFigures;
   readonly census: LogCensus;
   readonly host: HostFigures;
   /** Of all sessions, as they were on the wire. */

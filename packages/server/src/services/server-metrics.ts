@@ -23,6 +23,7 @@ export function serverMetrics(sources: FigureSources, { version }: { readonly ve
     ...hubMetrics(sources),
     ...logMetrics(sources),
     ...limitMetrics(sources),
+    ...llmMetrics(sources),
     ...processMetrics(sources),
     ...aliases(sources),
   ];
@@ -262,6 +263,43 @@ function limitMetrics({ violations, bans }: FigureSources): Metric[] {
       () => bans.counters.banned,
     ),
     gauge('millrace_limits_banned', 'Users and addresses that are banned now.', () => bans.list().length),
+  ];
+}
+
+function llmMetrics({ llm }: FigureSources): Metric[] {
+  return [
+    gauge('millrace_llm_streams_open', 'Answers that are being given.', () => llm.open),
+    counter('millrace_llm_streams_started_total', 'Answers that were begun.', () => llm.started),
+    counter(
+      'millrace_llm_streams_ended_total',
+      'Answers that came to an end without a failure.',
+      () => [
+        ['complete', llm.complete],
+        ['cancelled', llm.cancelled],
+      ],
+      'outcome',
+    ),
+    counter(
+      'millrace_llm_errors_total',
+      'Answers that failed, by kind.',
+      () => Object.entries(llm.errors),
+      'kind',
+    ),
+    counter('millrace_llm_refused_total', 'Requests turned away at a bound.', () => llm.refused),
+    counter('millrace_llm_retries_total', 'Attempts after the first.', () => llm.retries),
+    counter(
+      'millrace_llm_sealed_total',
+      'Answers of an earlier process that were brought to an end.',
+      () => llm.sealed,
+    ),
+    counter('millrace_llm_tokens_total', 'Tokens that providers yielded.', () => llm.tokens),
+    {
+      type: 'histogram',
+      name: 'millrace_llm_first_token_seconds',
+      help: 'From asking a provider to its first token.',
+      histogram: llm.firstToken,
+      scale: MS,
+    },
   ];
 }
 

@@ -13,6 +13,7 @@ import { addHistoryRoutes } from './history-routes.ts';
 import type { HttpApi, HttpContext, HttpRouter } from './http-context.ts';
 import { addInboxRoutes } from './inbox-routes.ts';
 import { parseJsonBodies } from './json-body.ts';
+import { addLlmRoutes } from './llm-routes.ts';
 import { addMetricsRoute } from './metrics-route.ts';
 import { describeRoutes } from './open-api.ts';
 import { watchRoutes } from './other-methods.ts';
@@ -64,6 +65,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addSnapshotRoutes(router, guard, context);
   addInboxRoutes(router, guard, context);
   addSendRoutes(router, guard, context);
+  addLlmRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
   addBanRoutes(router, guard, context);
   addTokenRoutes(router, guard, context);

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { AlertService } from '../../alerts/alert-service.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SnapshotSource } from '../../hub/snapshot.ts';
+import type { LlmService } from '../../llm/llm-service.ts';
 import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
@@ -21,6 +22,7 @@ export interface HttpContext {
   readonly revocations: TokenRevocations;
   /** Missing when the configuration wants none. */
   readonly alerts?: AlertService | undefined;
+  readonly llm: LlmService;
   readonly statistics: Statistics;
   /** `/metrics`, unless the configuration says that there is none. */
   readonly exposition?: MetricsExposition | undefined;

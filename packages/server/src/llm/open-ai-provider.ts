@@ -1,0 +1,142 @@
+import type OpenAI from 'openai';
+import type { Clock } from '../clock.ts';
+import type { LlmEnding, LlmProvider, LlmRequest, LlmUsage } from './llm-provider.ts';
+import { type AnswerErrorCode, ProviderError } from './provider-error.ts';
+import { readRetryAfter } from './retry-after.ts';
+
+type OpenAiModule = typeof import('openai');
+type ChatRequest = OpenAI.Chat.Completions.ChatCompletionCreateParamsStreaming;
+type ChatChunk = OpenAI.Chat.Completions.ChatCompletionChunk;
+
+export interface OpenAiProviderOptions {
+  /** Where its API begins: `https://api.openai.com/v1`, `http://localhost:11434/v1`. */
+  readonly baseUrl: string;
+  /** Local servers need none. */
+  readonly apiKey?: string | undefined;
+  readonly model: string;
+  /** Of an answer, in tokens; the provider's own bound when missing. */
+  readonly maxTokens?: number | undefined;
+  readonly temperature?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Longest that the provider may take to begin its answer: a last resort, who asks has limits of its own. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** Some servers of our own choosing want a key in form, and none in fact. */
+const NO_KEY = 'none';
+
+/** Loads the package `openai`. Throws an error that says how to get it. */
+export async function loadOpenAi(): Promise<OpenAiModule> {
+  try {
+    return await import('openai');
+  } catch (cause) {
+    throw new Error('llm.providers needs the package "openai": npm install openai', { cause });
+  }
+}
+
+/** Asks any server that speaks OpenAI's chat completions: OpenAI, Groq, Ollama, vLLM, llama.cpp, …. It never asks twice by itself. */
+export function createOpenAiProvider(openAi: OpenAiModule, options: OpenAiProviderOptions): LlmProvider {
+  const { baseUrl, apiKey = NO_KEY, model, headers, timeoutMs } = options;
+  const client = new openAi.OpenAI({
+    baseURL: baseUrl,
+    apiKey,
+    // Not from the environment, which may be another program's.
+    organization: null,
+    project: null,
+    maxRetries: 0,
+    timeout: timeoutMs,
+    logLevel: 'off',
+    ...(headers !== undefined && { defaultHeaders: headers }),
+  });
+  return {
+    model,
+    stream: (request) => readAnswer(openAi, client, request, options),
+  };
+}
+
+async function* readAnswer(
+  openAi: OpenAiModule,
+  client: OpenAI,
+  { messages, signal }: LlmRequest,
+  options: OpenAiProviderOptions,
+): AsyncGenerator<string, LlmEnding, void> {
+  let finishReason: string | undefined;
+  let usage: LlmUsage | undefined;
+  try {
+    const chunks = await client.chat.completions.create(bodyOf(messages, options), { signal });
+    for await (const chunk of chunks) {
+      usage = usageOf(chunk) ?? usage;
+      const choice = chunk.choices[0];
+      if (choice === undefined) continue;
+      finishReason = choice.finish_reason ?? finishReason;
+      const text = choice.delta.content;
+      if (typeof text === 'string' && text !== '') yield text;
+    }
+  } catch (error) {
+    throw toProviderError(openAi, error, options.clock);
+  }
+  // A stream that is aborted, or whose connection ends in good order, ends as if it were complete.
+  signal.throwIfAborted();
+  if (finishReason === undefined) throw truncated();
+  return { finishReason, usage };
+}
+
+function bodyOf(
+  messages: LlmRequest['messages'],
+  { model, maxTokens, temperature }: OpenAiProviderOptions,
+): ChatRequest {
+  return {
+    model,
+    messages: [...messages],
+    stream: true,
+    stream_options: { include_usage: true },
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    ...(temperature !== undefined && { temperature }),
+  };
+}
+
+function usageOf({ usage }: ChatChunk): LlmUsage | undefined {
+  if (usage === null || usage === undefined) return undefined;
+  const { prompt_tokens, completion_tokens } = usage;
+  return { prompt_tokens, completion_tokens };
+}
+
+function truncated(cause?: unknown): ProviderError {
+  return new ProviderError('truncated', 'the provider’s answer stopped before its end', { cause });
+}
+
+/** The provider's own words are left out where they might quote the key or the account. */
+function toProviderError(openAi: OpenAiModule, cause: unknown, clock: Clock): unknown {
+  if (cause instanceof SyntaxError) return truncated(cause);
+  if (cause instanceof openAi.APIConnectionTimeoutError) {
+    return new ProviderError('timeout', 'the provider did not begin to answer in time', { cause });
+  }
+  if (cause instanceof openAi.APIUserAbortError) return cause;
+  if (cause instanceof openAi.APIConnectionError) {
+    return new ProviderError('failed', 'the provider cannot be reached', { cause });
+  }
+  // Without a status it is an error in the midst of an answer.
+  if (cause instanceof openAi.APIError) return ofStatus(cause.status, cause, clock);
+  // What is thrown while the body is read: the connection broke.
+  return truncated(cause);
+}
+
+function ofStatus(
+  status: number | undefined,
+  cause: InstanceType<OpenAiModule['APIError']>,
+  clock: Clock,
+): ProviderError {
+  const retryAfterMs = readRetryAfter(cause.headers?.get('retry-after'), clock.now());
+  const [code, message] = meaningOf(status);
+  return new ProviderError(code, message, { cause, retryAfterMs });
+}
+
+function meaningOf(status: number | undefined): readonly [AnswerErrorCode, string] {
+  if (status === undefined) return ['failed', 'the provider failed in the midst of its answer'];
+  if (status === 429) return ['busy', 'the provider has too many requests (429)'];
+  if (status === 401 || status === 403)
+    return ['refused', `the provider does not accept its key (${status})`];
+  if (status === 408 || status === 409 || status >= 500) return ['failed', `the provider failed (${status})`];
+  return ['refused', `the provider refused the request (${status})`];
+}
