@@ -13,7 +13,7 @@ import type { Doorway } from './doors/doorway.ts';
 import { createHttpApi } from './doors/http/http-api.ts';
 import { createTraffic } from './doors/traffic.ts';
 import { durationMs } from './duration.ts';
-import type { Engine, Retention } from './engine/engine.ts';
+import type { Engine, HoldOf, Retention } from './engine/engine.ts';
 import { createEnginePair } from './engine/engine-pair.ts';
 import { createEventIds, randomBase36 } from './engine/event-id.ts';
 import { createMemoryEngine } from './engine/memory-engine.ts';
@@ -92,11 +92,18 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
   const commitSizes = new Histogram(COMMIT_SIZE_BOUNDS);
   const onCommitSize = (events: number): void => commitSizes.observe(events);
   const engine =
-    givenEngine ?? (await openEngines(config, policies, { clock, turns, onError, onCommitSize }));
+    givenEngine ??
+    (await openEngines(config, policies, {
+      clock,
+      turns,
+      onError,
+      onCommitSize,
+      holdOf: (...topic) => views.holdOf(...topic),
+    }));
   const { limits } = config;
 
   const catalog = catalogOf(config);
-  const views = new Views({
+  const views: Views = new Views({
     engine,
     catalog,
     clock,
@@ -285,6 +292,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       await alerts?.close();
       revocations.close();
       await llm.close();
+      views.close();
       await inbox.close();
       figures.close();
       hub.close();
@@ -319,6 +327,7 @@ async function openEngines(
     turns: Turns;
     onError: (error: unknown) => void;
     onCommitSize: (events: number) => void;
+    holdOf: HoldOf;
   },
 ): Promise<Engine> {
   const retention = (topic: string, entity: string): Retention =>

@@ -301,8 +301,11 @@ export interface TopicHead {
   readonly slot: EngineSlot;
   /** The last event's position; offset 0 when the topic never had one. */
   readonly position: Position;
+  readonly partition: number;
   /** Offset of the oldest event that is kept; `position.offset + 1` when none is. */
   readonly firstOffset: number;
+  /** `seq` of the newest event that is not kept any more; 0 when all are. */
+  readonly trimmedSeq: number;
   readonly sealed: boolean;
   /** Of the last event, in ms; 0 when there was none. */
   readonly timestamp: number;
@@ -351,6 +354,22 @@ export interface ConsumerRun {
   /** When they are due again, ms since the Unix epoch. */
   readonly nextAt: number;
 }
+
+/**
+ * Keeps retention from taking events of one topic that somebody still needs. It says nothing of {@link Engine.trim} and
+ * {@link Engine.delete}, which take what they are told to.
+ */
+export interface LogHold {
+  /**
+   * Retention wants to take the events at or before the offset `upTo`, at least: how far it may go now. When that is less,
+   * the holder sees to it that it soon is not. Called with each append while the topic is over its bounds, so it does next to
+   * nothing; synchronous, and throws nothing.
+   */
+  mayTrim(upTo: number): number;
+}
+
+/** What holds a topic's log, if anything does; asked once in the topic's life, when retention first wants to trim it. */
+export type HoldOf = (entity: string, topic: string, epoch: string) => LogHold | undefined;
 
 /** What is kept of a topic. A missing bound is no bound. */
 export interface Retention {

@@ -3,7 +3,7 @@ import { systemTurns } from '../clock.ts';
 import type { CommittedBatch } from './ledger.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 
-describeEngineContract('the memory engine', async ({ retention = () => ({}), forgetAfterMs }) => {
+describeEngineContract('the memory engine', async ({ retention = () => ({}), holdOf, forgetAfterMs }) => {
   const clock = new ManualClock();
   const bus = new NotificationBus<CommittedBatch>();
   const errors: unknown[] = [];
@@ -11,6 +11,7 @@ describeEngineContract('the memory engine', async ({ retention = () => ({}), for
     clock,
     turns: systemTurns,
     retention,
+    holdOf,
     bus: bus.relay,
     onError: (error) => errors.push(error),
     ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),

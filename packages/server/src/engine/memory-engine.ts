@@ -9,10 +9,12 @@ import {
   type EngineSlot,
   type Following,
   type FollowListener,
+  type HoldOf,
   isCursor,
   type Lease,
   type LeaseOptions,
   type LeaseResult,
+  type LogHold,
   type ReadFrom,
   type ReadLimit,
   type ReadResult,
@@ -45,6 +47,7 @@ export interface MemoryEngineOptions {
   readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string, entity: string) => Retention;
+  readonly holdOf?: HoldOf | undefined;
   /** Which place the engine takes in cursors. `live` when missing. */
   readonly slot?: EngineSlot;
   /** The engine's epoch; a random one when missing, since no engine remembers what another held. */
@@ -64,6 +67,10 @@ export interface MemoryEngineOptions {
 interface Kept {
   readonly ring: EventRing;
   readonly retention: Retention;
+  /** `undefined` until retention wants to trim, `null` where nothing holds the log. */
+  hold: LogHold | null | undefined;
+  /** As far as the hold has said. */
+  mayTrim: number;
 }
 
 /** An engine that holds everything in this process's memory, and loses it with the process. */
@@ -74,6 +81,7 @@ export function createMemoryEngine(options: MemoryEngineOptions): Engine {
 class MemoryEngine implements Engine {
   readonly #clock: Clock;
   readonly #retention: (topic: string, entity: string) => Retention;
+  readonly #holdOf: HoldOf | undefined;
   readonly #sweepIntervalMs: number;
   readonly #forgetAfterMs: number;
   readonly #ledger: Ledger<Kept>;
@@ -88,6 +96,7 @@ class MemoryEngine implements Engine {
     const { clock, slot = 'live', turns, bus, onError } = options;
     this.#clock = clock;
     this.#retention = options.retention;
+    this.#holdOf = options.holdOf;
     this.#sweepIntervalMs = options.sweepIntervalMs ?? 1000;
     this.#forgetAfterMs = options.forgetAfterMs ?? IDEMPOTENCY_WINDOW_MS;
     this.#ledger = new Ledger<Kept>({
@@ -113,7 +122,12 @@ class MemoryEngine implements Engine {
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as StoredEvent;
       const topic = topics[i] as TopicState<Kept>;
-      topic.own ??= { ring: new EventRing(), retention: this.#retention(topic.topic, event.entity) };
+      topic.own ??= {
+        ring: new EventRing(),
+        retention: this.#retention(topic.topic, event.entity),
+        hold: undefined,
+        mayTrim: 0,
+      };
       topic.own.ring.push(event);
     }
     // Once all are in their rings: the ledger's figures already count every one of them.
@@ -302,14 +316,23 @@ class MemoryEngine implements Engine {
     const before = ring.length;
     while (ring.length > 0) {
       const oldest = ring.at(0);
-      const due = oldest.offset <= upTo || oldest.timestamp < oldestTime;
-      if (!due && ring.length <= maxEvents && bytes <= maxBytes) break;
+      if (oldest.offset > upTo) {
+        const due = oldest.timestamp < oldestTime || ring.length > maxEvents || bytes > maxBytes;
+        if (!due || this.#isHeld(entity, topic, kept, oldest.offset)) break;
+      }
       bytes -= oldest.data.length;
       trimmedSeq = oldest.seq;
       ring.shift();
     }
     const dropped = before - ring.length;
     if (dropped > 0) this.#ledger.trim(entity, topic, topic.firstOffset + dropped, trimmedSeq, bytes);
+  }
+
+  #isHeld(entity: string, { topic, epoch }: TopicState<Kept>, kept: Kept, offset: number): boolean {
+    if (kept.hold === undefined) kept.hold = this.#holdOf?.(entity, topic, epoch) ?? null;
+    if (kept.hold === null || offset <= kept.mayTrim) return false;
+    kept.mayTrim = kept.hold.mayTrim(offset);
+    return offset > kept.mayTrim;
   }
 
   #assertOpen(): void {

@@ -1,4 +1,4 @@
-import type { AppendRequest, Retention, StoredEvent } from './engine.ts';
+import type { AppendRequest, LogHold, Retention, StoredEvent } from './engine.ts';
 import type { Plan } from './ledger.ts';
 import type { TopicSpan } from './sqlite-pages.ts';
 import { flagsOf } from './sqlite-rows.ts';
@@ -15,6 +15,8 @@ export interface TopicFile {
   firstTimestamp: number;
   /** Asked once in the topic's life, when retention first looks at it. */
   retention: Retention | undefined;
+  /** Asked with it. */
+  hold: LogHold | undefined;
 }
 
 export type DurableTopic = TopicState<TopicFile>;
@@ -76,7 +78,13 @@ export function encodePlan(plan: Plan<TopicFile>): Writes {
 function bear(event: StoredEvent, topic: DurableTopic, writes: Writes): TopicFile {
   writes.birth ??= [];
   writes.birth.push(topic.birthSeq, event.entity, event.topic);
-  return { plannedTotal: 0, trimmedTotal: 0, firstTimestamp: event.timestamp, retention: undefined };
+  return {
+    plannedTotal: 0,
+    trimmedTotal: 0,
+    firstTimestamp: event.timestamp,
+    retention: undefined,
+    hold: undefined,
+  };
 }
 
 /** After a rollback: what the topics of a plan hold is what was committed. */

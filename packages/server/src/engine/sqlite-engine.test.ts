@@ -9,7 +9,7 @@ import { createSqliteEngine } from './sqlite-engine.ts';
 
 describeEngineContract(
   'the SQLite engine',
-  async ({ retention = () => ({}), forgetAfterMs }) => {
+  async ({ retention = () => ({}), holdOf, forgetAfterMs }) => {
     const directory = await mkdtemp(join(tmpdir(), 'millrace-engine-'));
     const clock = new ManualClock();
     const bus = new NotificationBus<CommittedBatch>();
@@ -21,6 +21,7 @@ describeEngineContract(
         clock,
         turns: systemTurns,
         retention,
+        holdOf,
         sweepIntervalMs: 200,
         bus: bus.relay,
         wrapWriter: faults.wrap,

@@ -9,6 +9,7 @@ import type {
   Engine,
   Following,
   FollowListener,
+  HoldOf,
   Lease,
   LeaseOptions,
   LeaseResult,
@@ -49,6 +50,7 @@ export interface SqliteEngineOptions {
   readonly turns: Turns;
   /** What is kept of a topic; asked once in a topic's life. */
   readonly retention: (topic: string, entity: string) => Retention;
+  readonly holdOf?: HoldOf | undefined;
   readonly newId?: () => string;
   /** Told how many events a commit brought to disk; commits without events are not told. */
   readonly onCommitSize?: ((events: number) => void) | undefined;
@@ -158,6 +160,7 @@ class SqliteEngine implements Engine {
       clock,
       turns,
       retention: options.retention,
+      holdOf: options.holdOf,
       intervalMs: options.sweepIntervalMs ?? 1000,
       forgetAfterMs: options.forgetAfterMs ?? IDEMPOTENCY_WINDOW_MS,
       trimmer: this.#trimmer,

@@ -105,9 +105,9 @@ test('the first event of any topic at a time is found', () => {
 
 test('a cut leaves the newest events that are young enough, few enough and small enough', () => {
   const { pages } = fileOf(Array.from({ length: 100 }, () => 3));
-  const cut = (through: number, before: number, maxBytes: number) => {
+  const cut = (through: number, before: number, maxBytes: number, mayTrim = Infinity) => {
     const span = { topic: 3, first: 1, last: 100 };
-    const topics = [{ span, trimmedTotal: 0, through, before, maxBytes }];
+    const topics = [{ span, trimmedTotal: 0, through, mayTrim, before, maxBytes }];
     return (pages.answer({ type: 'trim-points', topics }) as readonly TrimPoint[])[0];
   };
   expect(cut(0, 0, Infinity)).toMatchObject({ offset: 0, nextTimestamp: 1 });
@@ -116,4 +116,5 @@ test('a cut leaves the newest events that are young enough, few enough and small
   expect(cut(40, 51, 30)).toMatchObject({ offset: 90, total: 270 });
   expect(cut(0, 0, 29)).toMatchObject({ offset: 91 });
   expect(cut(0, 1000, Infinity)).toMatchObject({ offset: 100, timestamp: 100, nextTimestamp: 0 });
+  expect(cut(40, 51, 30, 45)).toMatchObject({ offset: 45, total: 135, nextTimestamp: 46 });
 });

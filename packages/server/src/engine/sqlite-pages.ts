@@ -80,6 +80,8 @@ export interface TrimPointRequest {
     readonly trimmedTotal: number;
     /** Events at or before this offset go. */
     readonly through: number;
+    /** Events after this offset stay in any case. */
+    readonly mayTrim: number;
     /** Events before this time (ms) go; 0 keeps all. */
     readonly before: number;
     /** The oldest events go until the rest hold no more than this. */
@@ -262,14 +264,15 @@ export class SqlitePages {
   }
 
   #trimPoints({ topics }: TrimPointRequest): TrimPoint[] {
-    return topics.map(({ span, trimmedTotal, through, before, maxBytes }) => {
+    return topics.map(({ span, trimmedTotal, through, mayTrim, before, maxBytes }) => {
       const { topic, first, last } = span;
       const end = this.#markAt(topic, last).total;
       const totalBefore = (offset: number) =>
         offset === first ? trimmedTotal : this.#markAt(topic, offset - 1).total;
-      const keep = lowestWhereFromStart(Math.max(first, through + 1), last, (offset) => {
+      const due = lowestWhereFromStart(Math.max(first, through + 1), last, (offset) => {
         return this.#markAt(topic, offset).timestamp >= before && end - totalBefore(offset) <= maxBytes;
       });
+      const keep = Math.min(due, mayTrim + 1);
       const offset = keep - 1;
       const nextTimestamp = keep <= last ? this.#markAt(topic, keep).timestamp : 0;
       return { topic, offset, nextTimestamp, ...this.#markAt(topic, offset) };

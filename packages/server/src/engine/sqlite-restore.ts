@@ -125,6 +125,7 @@ function restoreTopic(ledger: Ledger<TopicFile>, row: TopicRow, head: Head): Dur
     trimmedTotal: row.trimmed_total,
     firstTimestamp: 0,
     retention: undefined,
+    hold: undefined,
   };
   return topic;
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timer, Turns } from '../clock.ts';
-import type { Retention } from './engine.ts';
+import type { HoldOf, Retention } from './engine.ts';
 import type { Ledger } from './ledger.ts';
 import { type DurableTopic, spanOf, type TopicFile } from './sqlite-encoding.ts';
 import type { Cut, Trimmer } from './sqlite-trimmer.ts';
@@ -10,6 +10,8 @@ export interface RetentionKeeperOptions {
   readonly turns: Turns;
   /** Asked once in a topic's life. */
   readonly retention: (topic: string, entity: string) => Retention;
+  /** Likewise. */
+  readonly holdOf: HoldOf | undefined;
   readonly intervalMs: number;
   /** How long a topic that holds no events must have been silent to be forgotten. */
   readonly forgetAfterMs: number;
@@ -108,12 +110,18 @@ export class RetentionKeeper {
 
   /** Where to look for the cut, when there is to be one. */
   #orderOf(entity: string, topic: DurableTopic, own: TopicFile, now: number): Cut['order'] | undefined {
-    own.retention ??= this.#options.retention(topic.topic, entity);
+    if (own.retention === undefined) {
+      own.retention = this.#options.retention(topic.topic, entity);
+      own.hold = this.#options.holdOf?.(entity, topic.topic, topic.epoch);
+    }
     const { maxEvents = Infinity, maxBytes = Infinity, maxAgeMs = Infinity } = own.retention;
     const before = Math.max(0, now - maxAgeMs);
     if (topic.count <= maxEvents && topic.bytes <= maxBytes && own.firstTimestamp >= before) return undefined;
-    const through = Math.max(topic.firstOffset - 1, topic.offset - maxEvents);
-    return { span: spanOf(topic), through, before, maxBytes, trimmedTotal: own.trimmedTotal };
+    const wanted = Math.max(topic.firstOffset - 1, topic.offset - maxEvents);
+    const mayTrim = own.hold?.mayTrim(Math.max(wanted, topic.firstOffset)) ?? Number.MAX_SAFE_INTEGER;
+    if (mayTrim < topic.firstOffset) return undefined;
+    const through = Math.min(wanted, mayTrim);
+    return { span: spanOf(topic), through, mayTrim, before, maxBytes, trimmedTotal: own.trimmedTotal };
   }
 }
 

@@ -90,7 +90,8 @@ export class Trimmer {
     if (topic === undefined || upTo < topic.firstOffset || topic.count === 0) return [];
     const { trimmedTotal } = topic.own as TopicFile;
     const through = Math.min(upTo, topic.offset);
-    const order = { span: spanOf(topic), trimmedTotal, through, before: 0, maxBytes: Number.MAX_VALUE };
+    const all = { mayTrim: through, before: 0, maxBytes: Number.MAX_VALUE };
+    const order = { span: spanOf(topic), trimmedTotal, through, ...all };
     return [{ entity, topic, order }];
   }
 

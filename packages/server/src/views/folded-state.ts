@@ -8,8 +8,10 @@ import { eventOf } from './event-of.ts';
 /** Longest text of a state. A view keeps its state to a quarter of that. */
 const MAX_STATE_LENGTH = 4 * 1024 * 1024;
 
+export type PlaceInLog = Pick<StoredEvent, 'slot' | 'partition' | 'seq'>;
+
 /** What is known of the last event that was folded. */
-export type LastFolded = Pick<StoredEvent, 'id' | 'offset' | 'slot' | 'partition' | 'seq' | 'timestamp'>;
+export type LastFolded = PlaceInLog & Pick<StoredEvent, 'id' | 'offset' | 'timestamp'>;
 
 /** A state, and the place in the log that it belongs to. */
 export interface StateAt {
@@ -30,6 +32,8 @@ export class FoldedState {
   #state: unknown;
   #position: Position | undefined;
   #last: LastFolded | undefined;
+  /** The last event before `#position` where that was taken by retention, and not folded. */
+  #taken: PlaceInLog | undefined;
   #snapshot: Snapshot | undefined;
 
   /** Without `at`: the initial state, before the oldest event that is kept. */
@@ -40,6 +44,7 @@ export class FoldedState {
     this.#state = at === undefined ? this.#guard(0, () => this.view.initial()) : at.state;
     this.#position = at?.position;
     this.#last = at?.last;
+    this.#taken = undefined;
     this.#snapshot = undefined;
   }
 
@@ -52,9 +57,10 @@ export class FoldedState {
     return this.#last;
   }
 
-  /** Whether all that was folded lies at or before the cursor. */
+  /** Whether all that was folded, or that retention took before it could be, lies at or before the cursor. */
   isWithin(cursor: Cursor): boolean {
-    return this.#last === undefined || cursorCovers(cursor, this.#last);
+    const last = this.#taken ?? this.#last;
+    return last === undefined || cursorCovers(cursor, last);
   }
 
   /** Retention took what follows: from the oldest event that is kept on it goes on, with what it has. */
@@ -62,10 +68,10 @@ export class FoldedState {
     this.#position = undefined;
   }
 
-  /** What follows begins right after this position. */
-  beginAt(position: Position): void {
-    if (this.#position?.epoch === position.epoch && this.#position.offset === position.offset) return;
+  /** What follows begins right after this position; `taken`: the last event that retention took before it. */
+  beginAt(position: Position, taken: PlaceInLog | undefined): void {
     this.#position = position;
+    this.#taken = taken;
     this.#snapshot = undefined;
   }
 
@@ -77,6 +83,7 @@ export class FoldedState {
     this.#position = { epoch: event.epoch, offset: event.offset };
     const { id, offset, slot, partition, seq, timestamp } = event;
     this.#last = { id, offset, slot, partition, seq, timestamp };
+    this.#taken = undefined;
   }
 
   /** It is known where the log begins. `nowMs` dates a topic without events. */

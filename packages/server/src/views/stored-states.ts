@@ -1,5 +1,5 @@
 import type { AnyView } from '@millrace/catalog';
-import { encodeSegment, MillraceError, namespaceOf } from '@millrace/protocol';
+import { decodeSegment, encodeSegment, MillraceError, namespaceOf } from '@millrace/protocol';
 import type { Engine } from '../engine/engine.ts';
 import type { Snapshot } from '../hub/snapshot.ts';
 import type { LastFolded, StateAt } from './folded-state.ts';
@@ -11,6 +11,9 @@ const STATE_EVENT = 'view.state';
 
 /** Of what is written here; what has another format is not read. */
 const FORMAT = 1;
+
+/** Topics that are listed at a time. */
+const LIST_PAGE = 500;
 
 /** The data of an event that stores a state. */
 interface StoredData {
@@ -76,9 +79,27 @@ export class StoredStates {
     });
   }
 
+  /** All that are stored, a page at a time. */
+  async *all(): AsyncIterable<readonly { readonly entity: string; readonly topic: string }[]> {
+    for (let after = ''; ; ) {
+      const heads = await this.#engine.topics(VIEWS_ENTITY, '*', { after, limit: LIST_PAGE });
+      yield heads.flatMap(({ topic }) => ownerOf(topic) ?? []);
+      const last = heads.at(-1);
+      if (last === undefined || heads.length < LIST_PAGE) return;
+      after = last.topic;
+    }
+  }
+
   async forget(entity: string, topic: string): Promise<void> {
     await this.#engine.delete(VIEWS_ENTITY, storedTopic(entity, topic));
   }
+}
+
+/** Whose state a topic of {@link VIEWS_ENTITY} holds. */
+function ownerOf(stored: string): { readonly entity: string; readonly topic: string } | undefined {
+  const [namespace, segment = '', ...rest] = stored.split('.');
+  const entity = decodeSegment(segment);
+  return entity === undefined ? undefined : { entity, topic: [namespace, ...rest].join('.') };
 }
 
 /** In the topic's own namespace, whose engine holds it: `task.build-7` of `acme` is `task.acme.build-7`. */

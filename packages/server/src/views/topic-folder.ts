@@ -6,7 +6,7 @@ import { cursorCovers } from '../hub/cursor-clock.ts';
 import type { EntityFeed } from '../hub/entity-feed.ts';
 import type { Snapshot } from '../hub/snapshot.ts';
 import type { FoldBudget } from './fold-budget.ts';
-import { FoldedState } from './folded-state.ts';
+import { FoldedState, type PlaceInLog } from './folded-state.ts';
 import type { PatternRound } from './pattern-round.ts';
 import type { StoredStates } from './stored-states.ts';
 import { SharedWork, TaskChain } from './task-chain.ts';
@@ -47,7 +47,7 @@ export interface FolderHost {
 export interface ViewCounters {
   foldedEvents: number;
   snapshots: number;
-  storedSnapshots: number;
+  storedStates: number;
   /** Folds that a view's exception ended. */
   failures: number;
 }
@@ -66,7 +66,7 @@ export class TopicFolder {
   #snapshot: Snapshot | undefined;
   /** Of what is stored. */
   #stored: Position | undefined;
-  #storing = false;
+  #storing: Promise<void> | undefined;
   #failure: { readonly error: MillraceError; readonly untilMs: number } | undefined;
 
   constructor(entity: string, topic: string, host: FolderHost) {
@@ -77,6 +77,7 @@ export class TopicFolder {
     this.#state = undefined;
     this.#snapshot = undefined;
     this.#stored = undefined;
+    this.#storing = undefined;
     this.#failure = undefined;
   }
 
@@ -105,6 +106,16 @@ export class TopicFolder {
         if (each.lacks(topic)) await this.#takeFor(each, feed);
       }
       return round.taken(topic) ?? this.#foldTo(round.cursor, feed, { exactly: true });
+    });
+  }
+
+  /** Stores the state as of now, unless it is stored already; resolves with the position of what is stored. */
+  storeLatest(): Promise<Position> {
+    return this.#chain.run(async () => {
+      const { position } = await this.#foldToNow();
+      await this.#storing;
+      if (this.#after(position) > 0) await this.#store(this.#state as FoldedState);
+      return position;
     });
   }
 
@@ -144,7 +155,7 @@ export class TopicFolder {
     try {
       this.#state ??= await this.#begin();
       if (this.#state.isWithin(cursor)) await this.#readUpTo(cursor, feed);
-      else if (exactly) throw new AheadError(this.topic);
+      if (exactly && !this.#state.isWithin(cursor)) throw new AheadError(this.topic);
       this.#snapshot = this.#state.snapshot(this.#host.clock.now());
       this.#storeIfDue(this.#state);
       return this.#snapshot;
@@ -201,9 +212,17 @@ export class TopicFolder {
       return undefined;
     }
     const { events, position, behind } = page;
-    const [first] = events;
-    state.beginAt(first === undefined ? position : { epoch: first.epoch, offset: first.offset - 1 });
+    if (state.position === undefined) {
+      const [first] = events;
+      const before = first === undefined ? position : { epoch: first.epoch, offset: first.offset - 1 };
+      state.beginAt(before, before.offset === 0 ? undefined : await this.#lastTaken());
+    }
     return { events, more: behind > 0 };
+  }
+
+  async #lastTaken(): Promise<PlaceInLog | undefined> {
+    const head = await this.#host.engine.head(this.entity, this.topic);
+    return head && { slot: head.slot, partition: head.partition, seq: head.trimmedSeq };
   }
 
   /** Events between the state and the oldest event kept are lost. A view of more than the newest keeps what it has of them. */
@@ -216,27 +235,30 @@ export class TopicFolder {
     this.#state = new FoldedState(this.topic, this.#host.catalog);
   }
 
+  /** Nobody waits for it; what fails is tried again with the next fold. */
   #storeIfDue(state: FoldedState): void {
-    const { position } = state;
-    if (position === undefined || this.#storing) return;
-    const after = this.#stored?.epoch === position.epoch ? this.#stored.offset : 0;
-    if (position.offset - after > STORE_EVERY) void this.#store(state);
+    if (state.position === undefined || this.#storing !== undefined) return;
+    if (this.#after(state.position) <= STORE_EVERY) return;
+    const storing = this.#store(state).catch((error: unknown) => {
+      this.#host.onError(error, `storing the state of topic ${this.topic}`);
+    });
+    this.#storing = storing.finally(() => {
+      this.#storing = undefined;
+    });
   }
 
   async #store(state: FoldedState): Promise<void> {
-    const { stored, counters, clock, onError } = this.#host;
-    this.#storing = true;
+    const { stored, counters, clock } = this.#host;
     const { view, last } = state;
     const snapshot = state.snapshot(clock.now());
-    try {
-      await stored.store(this.entity, { snapshot, version: view.version, last });
-      this.#stored = snapshot.position;
-      counters.storedSnapshots++;
-    } catch (error) {
-      onError(error, `storing the snapshot of topic ${this.topic}`);
-    } finally {
-      this.#storing = false;
-    }
+    await stored.store(this.entity, { snapshot, version: view.version, last });
+    this.#stored = snapshot.position;
+    counters.storedStates++;
+  }
+
+  /** How many events the stored state does not have. */
+  #after({ epoch, offset }: Position): number {
+    return this.#stored?.epoch === epoch ? offset - this.#stored.offset : offset;
   }
 
   #reset(): void {

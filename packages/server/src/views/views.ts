@@ -6,7 +6,9 @@ import type { EntityFeed } from '../hub/entity-feed.ts';
 import type { Snapshot, SnapshotSource, SnapshotsAt } from '../hub/snapshot.ts';
 import { FoldBudget } from './fold-budget.ts';
 import { PatternRound } from './pattern-round.ts';
-import { StoredStates } from './stored-states.ts';
+import { StateHold } from './state-hold.ts';
+import { StoredStates, VIEWS_ENTITY } from './stored-states.ts';
+import { StoredStatesSweeper } from './stored-states-sweeper.ts';
 import { SharedWork, TaskChain } from './task-chain.ts';
 import { AheadError, type FolderHost, TopicFolder, type ViewCounters } from './topic-folder.ts';
 
@@ -22,6 +24,9 @@ const LIST_PAGE = 1000;
 
 /** How often a round begins anew because another one's states were ahead of it. */
 const MAX_ROUNDS = 20;
+
+/** In which a lost notification is found for sure, in ms. */
+const LOST_NOTIFICATION_MS = 2000;
 
 export interface ViewsOptions {
   readonly engine: Engine;
@@ -43,7 +48,7 @@ export interface ViewsOptions {
  * and none moves on before it was taken there.
  */
 export class Views implements SnapshotSource {
-  readonly counters: ViewCounters = { foldedEvents: 0, snapshots: 0, storedSnapshots: 0, failures: 0 };
+  readonly counters: ViewCounters = { foldedEvents: 0, snapshots: 0, storedStates: 0, failures: 0 };
   readonly #options: ViewsOptions;
   readonly #host: FolderHost;
   readonly #stored: StoredStates;
@@ -53,6 +58,8 @@ export class Views implements SnapshotSource {
   /** By entity and patterns. */
   readonly #pending: Map<string, { readonly chain: TaskChain; readonly work: SharedWork<SnapshotsAt> }> =
     new Map();
+  readonly #sweeper: StoredStatesSweeper;
+  #closed = false;
   #cacheBytes = 0;
   readonly #counted: Map<TopicFolder, number> = new Map();
 
@@ -65,12 +72,15 @@ export class Views implements SnapshotSource {
       catalog,
       clock,
       feedOf,
-      onError,
+      onError: (error, doing) => {
+        if (!this.#closed) onError(error, doing);
+      },
       budget: new FoldBudget(options),
       stored: this.#stored,
       counters: this.counters,
       roundsOf: (entity) => this.#rounds.get(entity) ?? NO_ROUNDS,
     };
+    this.#sweeper = new StoredStatesSweeper({ ...this.#host, stored: this.#stored });
   }
 
   /** Of the states in memory. */
@@ -105,10 +115,27 @@ export class Views implements SnapshotSource {
     }
   }
 
-  /** The topic was deleted. */
+  /** Of topics whose view says more than their newest events do. */
+  holdOf(entity: string, topic: string, epoch: string): StateHold | undefined {
+    if (entity === VIEWS_ENTITY || !this.#options.catalog.viewOf(topic).holdsLog) return undefined;
+    const store = () => this.#use(entity, topic, (folder) => folder.storeLatest());
+    return new StateHold({ topic, epoch }, { ...this.#host, store });
+  }
+
+  /** The topic was deleted: it has been, whatever becomes of what was stored of it. */
   async forget(entity: string, topic: string): Promise<void> {
-    await this.#folders.get(keyOf(entity, topic))?.forget();
-    await this.#stored.forget(entity, topic);
+    try {
+      await this.#folders.get(keyOf(entity, topic))?.forget();
+      await this.#stored.forget(entity, topic);
+    } catch (error) {
+      this.#host.onError(error, `forgetting the state of topic ${topic}`);
+    }
+  }
+
+  /** Nothing that fails from here on is worth a report. */
+  close(): void {
+    this.#closed = true;
+    this.#sweeper.close();
   }
 
   async #takeAll(entity: string, patterns: readonly string[]): Promise<SnapshotsAt> {
@@ -121,10 +148,18 @@ export class Views implements SnapshotSource {
       } catch (error) {
         if (!(error instanceof AheadError)) throw error;
       }
-      // Live delivery is about to come to where they stand.
-      await new Promise<void>((resolve) => this.#options.turns.soon(resolve));
+      await this.#letDeliveryCatchUp(attempt);
     }
     throw new MillraceError('unavailable', 'live delivery is behind the log; try again');
+  }
+
+  /** A turn is enough, unless notifications of the log were lost, which it takes a second to find. */
+  #letDeliveryCatchUp(attempt: number): Promise<void> {
+    const { turns, clock } = this.#options;
+    return new Promise((resolve) => {
+      if (attempt < MAX_ROUNDS / 2) turns.soon(resolve);
+      else clock.after(LOST_NOTIFICATION_MS / (MAX_ROUNDS / 2), resolve);
+    });
   }
 
   async #take(entity: string, round: PatternRound): Promise<Snapshot[]> {

@@ -4,6 +4,7 @@ import type {
   AppendResult,
   Engine,
   FollowListener,
+  HoldOf,
   ReadSinceFrom,
   ReadSinceResult,
   Retention,
@@ -16,6 +17,7 @@ import { until } from '../until.ts';
 export interface HarnessOptions {
   /** Everything is kept when missing. */
   readonly retention?: (topic: string) => Retention;
+  readonly holdOf?: HoldOf | undefined;
   readonly forgetAfterMs?: number;
 }
 

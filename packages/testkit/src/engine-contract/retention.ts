@@ -55,6 +55,42 @@ export function describeRetention(suite: ContractSuite): void {
       expect(await dataOf(engine, 't.a')).toEqual(['3', '4']);
     });
 
+    test.each([
+      ['count', { maxEvents: 3 }],
+      ['bytes', { maxBytes: 3 }],
+      ['age', { maxAgeMs: 1 }],
+    ])('by %s goes no further than a topic’s hold lets it', async (bound, retention) => {
+      let permitted = 0;
+      const asked: number[] = [];
+      const mayTrim = (upTo: number): number => {
+        asked.push(upTo);
+        return permitted;
+      };
+      const { engine, clock } = await suite.open({
+        retention: () => retention,
+        holdOf: (entity, topic) => (entity === ENTITY && topic === 't.held' ? { mayTrim } : undefined),
+      });
+      const firstOf = async (topic: string) => (await engine.head(ENTITY, topic))?.firstOffset;
+      const trimmed = bound === 'age' ? 10 : 7;
+      for (const topic of ['t.held', 't.free']) {
+        for (let n = 0; n < 9; n++) await store(engine, topic, { data: String(n) });
+      }
+      clock.advance(1000);
+      await until(async () => (await firstOf('t.free')) === trimmed, 'trimming of the other topic');
+      expect(await firstOf('t.held')).toBe(1);
+      expect(asked.every((upTo) => upTo >= 1 && upTo <= 9)).toBe(true);
+      permitted = 4;
+      clock.advance(1000);
+      await until(async () => (await firstOf('t.held')) === 5, 'trimming as far as it may');
+      permitted = 100;
+      clock.advance(1000);
+      await until(async () => (await firstOf('t.held')) === trimmed, 'the rest');
+      permitted = 0;
+      await store(engine, 't.held', { data: '9' });
+      await engine.trim(ENTITY, 't.held', 10);
+      expect(await firstOf('t.held')).toBe(11);
+    });
+
     test('never breaks what follows: offsets, order, followers and keys go on', async () => {
       const { engine, clock } = await suite.open({ retention: () => ({ maxEvents: 3, maxAgeMs: 10_000 }) });
       const follower = new Recorder();

@@ -66,8 +66,10 @@ export function describeTopics(suite: ContractSuite): void {
       expect(head).toEqual({
         topic: 't.a',
         slot: expect.stringMatching(/^(live|durable)$/),
+        partition: expect.any(Number),
         position,
         firstOffset: 1,
+        trimmedSeq: 0,
         sealed: false,
         timestamp: clock.now(),
         bytes: 8,
