@@ -16,6 +16,10 @@ const checks: readonly Check[] = [
   { name: 'layers', command: ['node', 'scripts/check-layers.ts'] },
   { name: 'seams', command: ['node', 'scripts/check-seams.ts'] },
   { name: 'protocol rules', command: ['node', 'scripts/check-rules.ts'] },
+  {
+    name: 'event reference',
+    command: ['node', '--conditions=source', 'scripts/event-reference.ts', '--check'],
+  },
 ];
 
 /** Runs a command of this workspace, its output going to ours; true when it succeeded. */

@@ -1,5 +1,6 @@
 import type { FuzzTarget } from './fuzz-target.ts';
 import { serverMessages, sseStreams } from './targets/client.ts';
+import { events } from './targets/events.ts';
 import { frames } from './targets/frames.ts';
 import { filters, jsonMessages, msgpackMessages } from './targets/messages.ts';
 import { bodies, credentials, lastEventIds, paths, tokens } from './targets/requests.ts';
@@ -11,6 +12,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   jsonMessages,
   msgpackMessages,
   filters,
+  events,
   tokens,
   credentials,
   cursors,
