@@ -11,6 +11,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     pool: 'forks',
+    // Parts of the AI SDK have a condition `source`, too, whose files Node does not run below node_modules.
+    server: { deps: { inline: [/node_modules\/(ai|@ai-sdk|eventsource-parser)\//] } },
     execArgv: ['--conditions=source'],
     testTimeout: 20_000,
     hookTimeout: 20_000,

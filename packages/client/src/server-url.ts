@@ -1,6 +1,7 @@
 /** The addresses of one server. */
 export interface ServerUrls {
   readonly webSocket: string;
+  readonly api: string;
   readonly events: string;
   readonly publish: string;
   readonly history: (topic: string) => string;
@@ -17,12 +18,14 @@ export function serverUrls(base: string): ServerUrls {
   }
   const place = url.host + url.pathname.replace(/\/+$/, '');
   const http = `${secure ? 'https' : 'http'}://${place}`;
+  const api = `${http}/api/v1`;
   return {
     webSocket: `${secure ? 'wss' : 'ws'}://${place}/ws`,
+    api,
     events: `${http}/events`,
-    publish: `${http}/api/v1/events`,
-    history: (topic) => `${http}/api/v1/topics/${encodeURIComponent(topic)}/events`,
-    acknowledge: (topic) => `${http}/api/v1/topics/${encodeURIComponent(topic)}/ack`,
+    publish: `${api}/events`,
+    history: (topic) => `${api}/topics/${encodeURIComponent(topic)}/events`,
+    acknowledge: (topic) => `${api}/topics/${encodeURIComponent(topic)}/ack`,
     liveness: `${http}/livez`,
   };
 }
