@@ -40,7 +40,7 @@ const serverLayers: Record<
   session: { values: ['hub', 'inbox', 'metrics'], types: ['contract', 'auth'] },
   llm: { values: ['session', 'auth', 'metrics'], types: ['contract', 'hub'] },
   services: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract', 'llm'] },
-  process: { values: ['session', 'hub', 'metrics'], types: ['contract', 'auth', 'services'] },
+  process: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   alerts: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   bridge: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   doors: {

@@ -8,6 +8,7 @@ import { type Duration, durationMs } from './duration.ts';
 import { familyProblems } from './families-config.ts';
 import { plainProblems } from './plain-config.ts';
 import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
+import { processProblems } from './processes-config.ts';
 import { readAlertRules } from './read-alert-rules.ts';
 
 export { ConfigError } from './config-layer.ts';
@@ -48,8 +49,21 @@ function merge(base: Config, layers: readonly ConfigInput[]): Config {
 }
 
 /** What no single option can say by itself. */
-function checkTogether({ tls, auth, limits, namespaces, plain, families, alerts }: Config): string[] {
-  const problems: string[] = [...plainProblems(plain), ...familyProblems(families)];
+function checkTogether({
+  tls,
+  auth,
+  limits,
+  namespaces,
+  plain,
+  families,
+  alerts,
+  processes,
+}: Config): string[] {
+  const problems: string[] = [
+    ...plainProblems(plain),
+    ...familyProblems(families),
+    ...processProblems(processes),
+  ];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
       `tls.${tls.cert === undefined ? 'cert' : 'key'} is missing: TLS needs the certificate and its key`,
@@ -140,6 +154,7 @@ export function namespacePolicies({ namespaces, auth }: Config): Record<string, 
     // Written anew, and trimmed, by the service that knows which incidents are over.
     'alert-state': OWN_POLICY,
     'llm-streams': OWN_POLICY,
+    'running-processes': OWN_POLICY,
     ...Object.fromEntries(
       Object.entries(namespaces).map(([name, { retention, ...rest }]) => [
         name,

@@ -70,7 +70,13 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
 };
 
 /** The server's own: they keep what it needs to remember, so that no policy can make it forget a revocation, an alert or an open answer. */
-export const RESERVED_NAMESPACES = ['revocations', 'key-revocations', 'alert-state', 'llm-streams'] as const;
+export const RESERVED_NAMESPACES = [
+  'revocations',
+  'key-revocations',
+  'alert-state',
+  'llm-streams',
+  'running-processes',
+] as const;
 
 /** The policies of one server: defaults, overridden by what its configuration says of single namespaces. */
 export class Policies {

@@ -31,6 +31,7 @@ import { Histogram } from './metrics/histogram.ts';
 import type { MillraceServer, ServerOptions } from './millrace-server.ts';
 import { plainClients } from './plain-config.ts';
 import { Policies } from './policy.ts';
+import { startProcesses } from './processes-config.ts';
 import { Audit } from './services/audit.ts';
 import { COMMIT_SIZE_BOUNDS } from './services/figure-sources.ts';
 import { TokenRevocations } from './services/token-revocations.ts';
@@ -236,6 +237,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     log: (entityId, entry) => logger.info({ audit: entry, entityId }, 'audit'),
     onError,
   });
+  const processes = await startProcesses(config, { engine, publisher, clock, connections, onError });
   const figures = createFigures(config, {
     clock,
     turns,
@@ -265,6 +267,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     engine,
     snapshots: views,
     audit,
+    processes,
     revocations,
     alerts,
     llm,
@@ -291,6 +294,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       hostMetrics?.close();
       await alerts?.close();
       revocations.close();
+      await processes.close();
       await llm.close();
       views.close();
       await inbox.close();

@@ -1,38 +1,6 @@
-import { Buffer } from 'node:buffer';
-import { constants } from 'node:os';
 import { type Client, MillraceError } from '@millrace/client';
 import { type Control, controlTopicOf, readControl } from '@millrace/protocol';
-import type { Execution } from '@millrace/server/process';
-
-/** What viewers may do to a run. */
-export interface ControlRights {
-  readonly stdin: boolean;
-  readonly resize: boolean;
-}
-
-/** The names under which a run says what viewers may do. */
-export function controlNames({ stdin, resize }: ControlRights): readonly string[] {
-  return ['cancel', 'signal', ...(stdin ? ['stdin'] : []), ...(resize ? ['resize'] : [])];
-}
-
-/** Does to an execution what one event of its control topic says. What it does not know it leaves alone. */
-export function obey(execution: Execution, { event, data }: Control, rights: ControlRights): void {
-  switch (event) {
-    case 'control.cancel':
-      execution.cancel({ reason: 'cancelled', by: data.user_id, note: data.reason });
-      return;
-    case 'control.signal':
-      if (Object.hasOwn(constants.signals, data.signal)) execution.signal(data.signal as NodeJS.Signals);
-      return;
-    case 'control.resize':
-      if (rights.resize) execution.resize(data);
-      return;
-    case 'control.stdin':
-      if (!rights.stdin) return;
-      execution.write(Buffer.from(data.data, data.encoding ?? 'utf8'));
-      if (data.end) execution.endInput();
-  }
-}
+import { type ControlRights, type Execution, obey } from '@millrace/server/process';
 
 /**
  * Follows a run's control topic, over whichever client is the present one. What was said before a client is there waits in the topic,

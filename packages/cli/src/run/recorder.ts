@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, MillraceError } from '@millrace/client';
-import { InFlight } from '../in-flight.ts';
+import { InFlight } from '@millrace/server/process';
 
 /** What may wait to be stored before the command is paused. */
 const MAX_EVENTS = 500;

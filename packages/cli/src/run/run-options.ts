@@ -1,5 +1,6 @@
 import { fstatSync, statSync } from 'node:fs';
 import {
+  type ControlRights,
   DEFAULT_GRACE_MS,
   loadTerminals,
   type TerminalMaker,
@@ -10,7 +11,6 @@ import { CliError } from '../cli-error.ts';
 import type { ConnectionFlags } from '../connection.ts';
 import { EXIT } from '../exit-code.ts';
 import { duration, topic } from '../option-values.ts';
-import type { ControlRights } from './control-follower.ts';
 
 export interface RunFlags extends ConnectionFlags {
   readonly topic?: string;

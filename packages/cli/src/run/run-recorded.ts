@@ -2,6 +2,8 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type Command,
+  type ControlRights,
+  controlNames,
   Execution,
   type Outcome,
   startWatchdog,
@@ -9,7 +11,7 @@ import {
   type Watchdog,
 } from '@millrace/server/process';
 import { onceStopped } from '../interruption.ts';
-import { type ControlFollower, type ControlRights, controlNames } from './control-follower.ts';
+import type { ControlFollower } from './control-follower.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { connectOwnTerminal, followOwnSize, hasTerminal, ownTerminalSize } from './own-terminal.ts';
 import type { Recorder } from './recorder.ts';

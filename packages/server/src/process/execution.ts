@@ -115,11 +115,11 @@ export class Execution {
   }
 
   /** SIGTERM, and after the grace SIGKILL. The first reason counts. */
-  cancel(ending: Ending): void {
+  cancel(ending: Ending, graceMs: number = this.#options.graceMs ?? DEFAULT_GRACE_MS): void {
     if (this.#ending !== undefined || this.#over) return;
     this.#ending = ending;
     this.signal('SIGTERM');
-    this.#after(this.#options.graceMs ?? DEFAULT_GRACE_MS, () => {
+    this.#after(graceMs, () => {
       this.signal('SIGKILL');
       this.#after(LAST_OUTPUT_MS, () => this.abandonOutput());
     });

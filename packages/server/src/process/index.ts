@@ -5,6 +5,8 @@
 
 export type { Command, TerminalSize } from './child.ts';
 export { DEFAULT_GRACE_MS, type Ending, Execution, type ExecutionOptions } from './execution.ts';
+export { InFlight } from './in-flight.ts';
+export { type ControlRights, controlNames, obey } from './obey.ts';
 export { exitedWith, failureOf, type Outcome } from './outcome.ts';
 export type { Recording } from './recording.ts';
 export { loadTerminals, type TerminalMaker, TerminalsMissingError } from './terminal-child.ts';

@@ -38,7 +38,6 @@ export interface Watchdog {
 export function startWatchdog({ group = 0, graceMs, afterwards }: WatchdogOptions): Watchdog {
   const args = ['-c', SCRIPT, 'millrace-watchdog', String(group), String(Math.ceil(graceMs / 1000))];
   const child = spawn('/bin/sh', [...args, ...(afterwards?.command ?? [])], {
-    cwd: '/',
     // Away from our group, so that what kills that leaves it alone.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

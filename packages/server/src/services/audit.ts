@@ -13,7 +13,12 @@ export type AuditedAction =
   | 'send-to-session'
   | 'send-to-channel'
   | 'lift-ban'
-  | 'acknowledge-alert';
+  | 'acknowledge-alert'
+  | 'run-process'
+  | 'type-into-process'
+  | 'resize-process'
+  | 'signal-process'
+  | 'cancel-process';
 
 /** Who acts. */
 export interface Actor {

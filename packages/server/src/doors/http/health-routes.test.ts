@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Engine } from '../../engine/engine.ts';
 import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { LlmService } from '../../llm/llm-service.ts';
+import type { Processes } from '../../process/processes.ts';
 import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
@@ -29,6 +30,7 @@ async function start(parts: { checks?: HealthCheck[]; draining?: boolean }): Pro
     engine: { cursor: async () => ({}) } as unknown as Engine,
     snapshots: {} as SnapshotSource,
     audit: {} as Audit,
+    processes: {} as Processes,
     revocations: {} as TokenRevocations,
     llm: {} as LlmService,
     statistics: {} as Statistics,

@@ -18,6 +18,7 @@ import { addMetricsRoute } from './metrics-route.ts';
 import { describeRoutes } from './open-api.ts';
 import { watchRoutes } from './other-methods.ts';
 import { answerWithProblems, createErrorAnswer } from './problem-reply.ts';
+import { addProcessRoutes } from './process-routes.ts';
 import { addPublishRoutes } from './publish-routes.ts';
 import { countAnswers, logRequests } from './request-log.ts';
 import { boundRequestMemory, RequestMemory } from './request-memory.ts';
@@ -68,6 +69,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addLlmRoutes(router, guard, context);
   addConnectionRoutes(router, guard, context);
   addBanRoutes(router, guard, context);
+  addProcessRoutes(router, guard, context);
   addTokenRoutes(router, guard, context);
   addAlertRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);

@@ -6,6 +6,7 @@ import type { AlertService } from '../../alerts/alert-service.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { LlmService } from '../../llm/llm-service.ts';
+import type { Processes } from '../../process/processes.ts';
 import type { Audit } from '../../services/audit.ts';
 import type { Statistics } from '../../services/statistics.ts';
 import type { TokenRevocations } from '../../services/token-revocations.ts';
@@ -19,6 +20,7 @@ export interface HttpContext {
   readonly snapshots: SnapshotSource;
   /** Every administrative action goes through it. */
   readonly audit: Audit;
+  readonly processes: Processes;
   readonly revocations: TokenRevocations;
   /** Missing when the configuration wants none. */
   readonly alerts?: AlertService | undefined;

@@ -32,6 +32,10 @@ export async function describeRoutes(router: HttpRouter, { version, publicUrl }:
         { name: 'Topics', description: 'The logs themselves.' },
         { name: 'Inboxes', description: 'Acknowledging messages, and what became of them.' },
         { name: 'Direct sends', description: 'Reaching sessions that have not subscribed.' },
+        {
+          name: 'Processes',
+          description: 'Commands that configuration allows, and what runs under `millrace run`.',
+        },
         { name: 'Connections', description: 'Who is connected to this node.' },
         {
           name: 'Administration',
