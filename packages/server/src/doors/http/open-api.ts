@@ -36,6 +36,8 @@ export async function describeRoutes(router: HttpRouter, { version, publicUrl }:
           name: 'Processes',
           description: 'Commands that configuration allows, and what runs under `millrace run`.',
         },
+        { name: 'Language models', description: 'Answers of language models, published as they are given.' },
+        { name: 'Alerts', description: 'What the rules have found, and that somebody has seen it.' },
         { name: 'Connections', description: 'Who is connected to this node.' },
         {
           name: 'Administration',
