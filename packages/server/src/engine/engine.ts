@@ -361,11 +361,11 @@ export interface ConsumerRun {
  */
 export interface LogHold {
   /**
-   * Retention wants to take the events at or before the offset `upTo`, at least: how far it may go now. When that is less,
-   * the holder sees to it that it soon is not. Called with each append while the topic is over its bounds, so it does next to
-   * nothing; synchronous, and throws nothing.
+   * Retention wants to take the events at or before the offset `upTo`, at least, of a topic whose last one is `head`: how
+   * far it may go now. When that is less, the holder sees to it that it soon is not. Called with each append while the topic
+   * is over its bounds, so it does next to nothing; synchronous, and throws nothing.
    */
-  mayTrim(upTo: number): number;
+  mayTrim(upTo: number, head: number): number;
 }
 
 /** What holds a topic's log, if anything does; asked once in the topic's life, when retention first wants to trim it. */

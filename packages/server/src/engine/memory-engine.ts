@@ -328,10 +328,10 @@ class MemoryEngine implements Engine {
     if (dropped > 0) this.#ledger.trim(entity, topic, topic.firstOffset + dropped, trimmedSeq, bytes);
   }
 
-  #isHeld(entity: string, { topic, epoch }: TopicState<Kept>, kept: Kept, offset: number): boolean {
-    if (kept.hold === undefined) kept.hold = this.#holdOf?.(entity, topic, epoch) ?? null;
+  #isHeld(entity: string, topic: TopicState<Kept>, kept: Kept, offset: number): boolean {
+    if (kept.hold === undefined) kept.hold = this.#holdOf?.(entity, topic.topic, topic.epoch) ?? null;
     if (kept.hold === null || offset <= kept.mayTrim) return false;
-    kept.mayTrim = kept.hold.mayTrim(offset);
+    kept.mayTrim = kept.hold.mayTrim(offset, topic.offset);
     return offset > kept.mayTrim;
   }
 

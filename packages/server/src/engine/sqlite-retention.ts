@@ -118,7 +118,8 @@ export class RetentionKeeper {
     const before = Math.max(0, now - maxAgeMs);
     if (topic.count <= maxEvents && topic.bytes <= maxBytes && own.firstTimestamp >= before) return undefined;
     const wanted = Math.max(topic.firstOffset - 1, topic.offset - maxEvents);
-    const mayTrim = own.hold?.mayTrim(Math.max(wanted, topic.firstOffset)) ?? Number.MAX_SAFE_INTEGER;
+    const mayTrim =
+      own.hold?.mayTrim(Math.max(wanted, topic.firstOffset), topic.offset) ?? Number.MAX_SAFE_INTEGER;
     if (mayTrim < topic.firstOffset) return undefined;
     const through = Math.min(wanted, mayTrim);
     return { span: spanOf(topic), through, mayTrim, before, maxBytes, trimmedTotal: own.trimmedTotal };

@@ -27,8 +27,8 @@ export class StateHold implements LogHold {
   readonly #options: StateHoldOptions;
   /** The stored state has everything up to this offset. */
   #stored = 0;
-  /** When retention was held up first, and from where on; `undefined` while it is not. */
-  #held: { readonly sinceMs: number; readonly from: number } | undefined;
+  /** When retention was held up first, and the topic's last offset then; `undefined` while it is not. */
+  #held: { readonly sinceMs: number; readonly head: number } | undefined;
   #storing = false;
   /** Until then nothing is stored or held. */
   #restUntilMs = 0;
@@ -43,15 +43,15 @@ export class StateHold implements LogHold {
     this.#held = undefined;
   }
 
-  mayTrim(upTo: number): number {
+  mayTrim(upTo: number, head: number): number {
     if (upTo <= this.#stored) return this.#stored;
     const now = this.#options.clock.monotonic();
     const resting = now < this.#restUntilMs;
-    if (resting && this.#letGo) return upTo;
-    this.#held ??= { sinceMs: now, from: upTo };
-    if (now - this.#held.sinceMs >= MAX_HELD_MS || upTo - this.#held.from >= MAX_HELD_EVENTS) {
+    if (resting && this.#letGo) return head;
+    this.#held ??= { sinceMs: now, head };
+    if (now - this.#held.sinceMs >= MAX_HELD_MS || head - this.#held.head >= MAX_HELD_EVENTS) {
       this.#giveUp(now);
-      return upTo;
+      return head;
     }
     if (!resting && !this.#storing) void this.#store();
     return this.#stored;
