@@ -251,6 +251,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     violations,
     bans,
     inbox,
+    views,
     llm: llm.figures,
     traffic: doorway.traffic,
     compression: doorway.compression.counters,

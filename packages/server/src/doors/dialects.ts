@@ -190,6 +190,11 @@ function sseMessage(message: ServerMessage): string | undefined {
       return `id: ${message.cursor ?? message.position}\n\n`;
     case 'dropped':
       return `event: gap\ndata: ${JSON.stringify({ reason: message.reason, topic: message.topic })}\n\n`;
+    case 'error': {
+      // Of what the stream itself asked for: its client sends nothing.
+      const { code, message: what, retryable, details } = message;
+      return `event: problem\ndata: ${JSON.stringify({ code, message: what, retryable, details })}\n\n`;
+    }
     case 'closing':
       return `retry: ${message.retryAfterMs ?? SSE_RETRY_MS}\n\n`;
     default:

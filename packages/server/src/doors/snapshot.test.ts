@@ -85,6 +85,39 @@ test('[VIEW-3] a pattern gives a snapshot of each topic that matches and is not 
   client.close();
 });
 
+test('[VIEW-9] a snapshot that cannot be had is told as any other error, at an event stream as `problem`', async () => {
+  for (let n = 0; n < 1001; n += 500) {
+    const events = Array.from({ length: 500 }, (_, i) => ({ topic: `many.${n + i}`, event: 'x', data: 1 }));
+    const api = new ApiClient(server.origin, await server.token({ entity }));
+    await api.post('/api/v1/events', { events });
+  }
+  const client = await server.connect('/ws', { entity });
+  client.send({ type: 'subscribe', id: 7, topic: 'many.*', since: 'snapshot' });
+  expect(await client.next('error')).toMatchObject({
+    id: 7,
+    code: 'too-large',
+    details: { topic: 'many.*' },
+  });
+  client.close();
+  const stream = await server.stream('/events?topics=many.*&since=snapshot', { entity });
+  const [problem] = await stream.take(1);
+  expect(problem?.event).toBe('problem');
+  expect(JSON.parse(problem?.data ?? '')).toMatchObject({ code: 'too-large', retryable: false });
+  stream.close();
+});
+
+test('views are counted in /metrics', async () => {
+  const api = new ApiClient(server.origin, await server.token({ entity: 'default' }));
+  await publish('counted', 'a', 1);
+  const own = new ApiClient(server.origin, await server.token({ entity }));
+  await own.get('/api/v1/topics/counted/snapshot');
+  const { text } = await api.get('/metrics');
+  for (const name of ['snapshots_total', 'folded_events_total', 'cached_topics', 'cached_bytes']) {
+    expect(text).toMatch(new RegExp(`^millrace_views_${name} [1-9]`, 'm'));
+  }
+  for (const name of ['stored_total', 'failures_total']) expect(text).toContain(`\nmillrace_views_${name} `);
+});
+
 test('[VIEW-7] a topic that is deleted and written anew begins with a state of its own', async () => {
   await publish('born.twice', 'before', 1);
   const api = new ApiClient(server.origin, await server.token({ entity }));

@@ -26,6 +26,17 @@ export interface FigureSources {
     pending(entityId?: string): number;
     readonly counters: { readonly acknowledged: number };
   };
+  /** Of states that somebody asked for, and that the log is held for. */
+  readonly views: {
+    readonly cacheBytes: number;
+    readonly cachedTopics: number;
+    readonly counters: {
+      readonly snapshots: number;
+      readonly foldedEvents: number;
+      readonly storedStates: number;
+      readonly failures: number;
+    };
+  };
   readonly llm: LlmFigures;
   readonly census: LogCensus;
   readonly host: HostFigures;

@@ -23,6 +23,7 @@ export function serverMetrics(sources: FigureSources, { version }: { readonly ve
     ...hubMetrics(sources),
     ...logMetrics(sources),
     ...limitMetrics(sources),
+    ...viewMetrics(sources),
     ...llmMetrics(sources),
     ...processMetrics(sources),
     ...aliases(sources),
@@ -263,6 +264,30 @@ function limitMetrics({ violations, bans }: FigureSources): Metric[] {
       () => bans.counters.banned,
     ),
     gauge('millrace_limits_banned', 'Users and addresses that are banned now.', () => bans.list().length),
+  ];
+}
+
+function viewMetrics({ views }: FigureSources): Metric[] {
+  const { counters } = views;
+  return [
+    counter(
+      'millrace_views_snapshots_total',
+      'Snapshots of topics that somebody was given.',
+      () => counters.snapshots,
+    ),
+    counter('millrace_views_folded_events_total', 'Events that views folded.', () => counters.foldedEvents),
+    counter(
+      'millrace_views_stored_total',
+      'States that were stored in the log.',
+      () => counters.storedStates,
+    ),
+    counter(
+      'millrace_views_failures_total',
+      'Folds that a view ended: it threw, or gave no state that fits.',
+      () => counters.failures,
+    ),
+    gauge('millrace_views_cached_topics', 'Topics whose state is in memory.', () => views.cachedTopics),
+    gauge('millrace_views_cached_bytes', 'Memory that these take, roughly.', () => views.cacheBytes),
   ];
 }
 
