@@ -1,4 +1,5 @@
 // The checks, which load a schema compiler, are `@millrace/protocol/client-message`: servers need them, clients do not.
+export * from './answer.ts';
 export type * from './client-message.ts';
 export * from './code-meanings.ts';
 export * from './codes.ts';
@@ -16,4 +17,5 @@ export * from './position.ts';
 export * from './roles.ts';
 export * from './segment.ts';
 export * from './server-message.ts';
+export * from './token-buffer.ts';
 export * from './topic.ts';

@@ -3,6 +3,7 @@ export * from './engine-contract.ts';
 export * from './exposition.ts';
 export * from './fake-provider.ts';
 export type * from './fake-stream.ts';
+export * from './killable-server.ts';
 export * from './manual-clock.ts';
 export * from './notification-bus.ts';
 export * from './power-cut.ts';

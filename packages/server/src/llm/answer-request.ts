@@ -1,5 +1,5 @@
 import type { Chat } from '@millrace/catalog/views';
-import { encodeSegment, MillraceError } from '@millrace/protocol';
+import { chatTopicOf, MillraceError } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
 import type { LlmMessage } from './llm-provider.ts';
 
@@ -27,18 +27,17 @@ export interface AnswerRequest {
   readonly session_id?: string | undefined;
 }
 
-/** The longest segment that leaves a topic room. */
-const MAX_SEGMENT_LENGTH = 200;
+/** Leaves room for what may come to stand around it. */
+const MAX_TOPIC_LENGTH = 205;
 
 /** The topic of a conversation. Throws a `MillraceError` (`bad-message`) for an id that none can have. */
-export function chatTopicOf(conversationId: string): string {
-  let segment: string | undefined;
+export function topicOfConversation(conversationId: string): string {
   try {
-    segment = encodeSegment(conversationId);
+    const topic = chatTopicOf(conversationId);
+    if (topic.length <= MAX_TOPIC_LENGTH) return topic;
   } catch {
-    segment = undefined;
+    // It is said below.
   }
-  if (segment !== undefined && segment.length <= MAX_SEGMENT_LENGTH) return `chat.${segment}`;
   throw new MillraceError('bad-message', '"/conversation_id" is empty, too long or no well-formed text', {
     details: { path: '/conversation_id' },
   });

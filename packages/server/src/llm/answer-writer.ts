@@ -1,4 +1,4 @@
-import { MillraceError, type PublishResult } from '@millrace/protocol';
+import { answerKey, MillraceError, type PublishResult, TokenBuffer } from '@millrace/protocol';
 import type { Clock } from '../clock.ts';
 import type { EncodedInput } from '../session/publisher.ts';
 import type { BeatMember, TokenBeat } from './token-beat.ts';
@@ -33,9 +33,8 @@ const MAX_BACKOFF_MS = 2000;
 export class AnswerWriter implements BeatMember {
   readonly entity: string;
   readonly #options: AnswerWriterOptions;
-  /** Tokens that no event has yet. */
-  #waiting: string[] = [];
-  #waitingChars = 0;
+  /** What no event has yet. */
+  readonly #waiting: TokenBuffer;
   /** Tokens that are stored. */
   #stored = 0;
   #underWay: { readonly input: EncodedInput; readonly tokens: number; readonly isEnd: boolean } | undefined;
@@ -50,20 +49,13 @@ export class AnswerWriter implements BeatMember {
   constructor(options: AnswerWriterOptions) {
     this.entity = options.entity;
     this.#options = options;
-  }
-
-  /** Tokens that are stored. */
-  get stored(): number {
-    return this.#stored;
+    this.#waiting = new TokenBuffer(options.maxEventChars);
   }
 
   /** Takes a token: the first one is published at once, later ones with the beat. */
   write(token: string): void {
     if (this.#failure !== undefined || token === '') return;
-    for (const piece of pieces(token, this.#options.maxEventChars)) {
-      this.#waiting.push(piece);
-      this.#waitingChars += piece.length;
-    }
+    this.#waiting.push(token);
     if (this.#underWay !== undefined) return;
     if (this.#hasWritten) this.#options.beat.join(this);
     else this.#options.beat.publishNow(this);
@@ -73,7 +65,7 @@ export class AnswerWriter implements BeatMember {
   /** `undefined` while there is room for more text; otherwise resolves when there is. Rejects when the log takes no more, ever. */
   room(): Promise<void> | undefined {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#waitingChars <= MAX_WAITING_CHARS) return undefined;
+    if (this.#waiting.length <= MAX_WAITING_CHARS) return undefined;
     return new Promise((resolve, reject) => {
       this.#onRoom = { resolve, reject };
     });
@@ -91,7 +83,7 @@ export class AnswerWriter implements BeatMember {
   }
 
   take(): EncodedInput {
-    this.#underWay ??= this.#waiting.length > 0 ? this.#nextText() : this.#nextEnd();
+    this.#underWay ??= this.#waiting.isEmpty ? this.#nextEnd() : this.#nextText();
     return this.#underWay.input;
   }
 
@@ -106,7 +98,7 @@ export class AnswerWriter implements BeatMember {
     this.#failures = 0;
     this.#stored += tokens;
     if (isEnd) this.#onEnded?.resolve();
-    else if (this.#waiting.length > 0) this.#options.beat.join(this);
+    else if (!this.#waiting.isEmpty) this.#options.beat.join(this);
     else if (this.#end !== undefined) this.#options.beat.publishNow(this);
     this.#makeRoom();
   }
@@ -117,8 +109,7 @@ export class AnswerWriter implements BeatMember {
         ? error
         : new MillraceError('internal', 'the log failed', { cause: error });
     this.#failure = failure;
-    this.#waiting = [];
-    this.#waitingChars = 0;
+    this.#waiting.clear();
     const wasEnd = this.#underWay?.isEnd === true;
     this.#underWay = undefined;
     this.#onRoom?.reject(failure);
@@ -128,7 +119,7 @@ export class AnswerWriter implements BeatMember {
   }
 
   #makeRoom(): void {
-    if (this.#waitingChars > MAX_WAITING_CHARS / 2) return;
+    if (this.#waiting.length > MAX_WAITING_CHARS / 2) return;
     this.#onRoom?.resolve();
     this.#onRoom = undefined;
   }
@@ -147,19 +138,9 @@ export class AnswerWriter implements BeatMember {
   }
 
   #nextText() {
-    const { maxEventChars, streamId } = this.#options;
-    let text = '';
-    let tokens = 0;
-    while (tokens < this.#waiting.length) {
-      const token = this.#waiting[tokens] as string;
-      if (tokens > 0 && text.length + token.length > maxEventChars) break;
-      text += token;
-      tokens++;
-    }
-    this.#waiting = this.#waiting.slice(tokens);
-    this.#waitingChars -= text.length;
-    const data = { stream_id: streamId, index: this.#stored, tokens, text };
-    return { input: this.#input('stream.token', data, String(this.#stored)), tokens, isEnd: false };
+    const { text, tokens } = this.#waiting.take();
+    const data = { stream_id: this.#options.streamId, index: this.#stored, tokens, text };
+    return { input: this.#input('stream.token', data, this.#stored), tokens, isEnd: false };
   }
 
   #nextEnd() {
@@ -168,7 +149,7 @@ export class AnswerWriter implements BeatMember {
     return { input: this.#input(event, data(this.#stored), 'end'), tokens: 0, isEnd: true };
   }
 
-  #input(event: string, data: object, step: string): EncodedInput {
+  #input(event: string, data: object, step: string | number): EncodedInput {
     const { topic, streamId } = this.#options;
     return {
       topic,
@@ -177,21 +158,5 @@ export class AnswerWriter implements BeatMember {
       value: data,
       idempotencyKey: answerKey(streamId, step),
     };
-  }
-}
-
-/** The idempotency key of an answer's event: a server that seals what another left open uses the same for its end. */
-export function answerKey(streamId: string, step: string): string {
-  return `llm/${streamId}/${step}`;
-}
-
-/** A token in pieces of bounded length that cut no character. */
-function* pieces(token: string, maxChars: number): Generator<string> {
-  for (let at = 0; at < token.length; ) {
-    let end = Math.min(token.length, at + maxChars);
-    const last = token.charCodeAt(end - 1);
-    if (end < token.length && last >= 0xd800 && last < 0xdc00) end--;
-    yield token.slice(at, end);
-    at = end;
   }
 }

@@ -1,3 +1,4 @@
+import { tokensPerSecond } from '@millrace/protocol';
 import type { Clock } from '../clock.ts';
 import type { AnswerEnd, AnswerWriter } from './answer-writer.ts';
 import type { AnswerTimes } from './attempt.ts';
@@ -149,9 +150,4 @@ export class Answer {
 /** What the writer throws: the log would not take the text. */
 function storageError(cause: unknown): ProviderError {
   return new ProviderError('storage', 'the log did not take the answer', { cause });
-}
-
-/** With one decimal; 0 where there is nothing to measure. */
-function tokensPerSecond(tokens: number, elapsedMs: number): number {
-  return elapsedMs <= 0 ? 0 : Math.round((tokens * 10_000) / elapsedMs) / 10;
 }

@@ -1,8 +1,13 @@
 import type { MillraceEvents } from '@millrace/catalog';
-import { type ControlEvents, controlTopicOf, MillraceError, type PublishResult } from '@millrace/protocol';
+import {
+  answerKey,
+  type ControlEvents,
+  controlTopicOf,
+  MillraceError,
+  type PublishResult,
+} from '@millrace/protocol';
 import type { EncodedInput, Publisher } from '../session/publisher.ts';
 import type { RequestMessage } from './answer-request.ts';
-import { answerKey } from './answer-writer.ts';
 import type { OpenStream } from './open-streams.ts';
 
 /** Publishes what a conversation is told besides an answer's text. Everything rejects with a `MillraceError` as publications do. */

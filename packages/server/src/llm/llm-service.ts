@@ -5,7 +5,13 @@ import type { Clock } from '../clock.ts';
 import type { Engine, Following } from '../engine/engine.ts';
 import type { Publisher } from '../session/publisher.ts';
 import { Answer } from './answer.ts';
-import { type AnswerRequest, answerOf, assertMayAsk, chatTopicOf, spokenMessage } from './answer-request.ts';
+import {
+  type AnswerRequest,
+  answerOf,
+  assertMayAsk,
+  spokenMessage,
+  topicOfConversation,
+} from './answer-request.ts';
 import { type AnswerBounds, AnswerSlots } from './answer-slots.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { AnswerTimes } from './attempt.ts';
@@ -116,7 +122,7 @@ export class LlmService {
     if (this.#closed) throw new MillraceError('draining', 'the server is shutting down');
     const [providerName, provider] = this.#providerOf(request);
     const conversationId = request.conversation_id ?? this.#options.newId();
-    const topic = chatTopicOf(conversationId);
+    const topic = topicOfConversation(conversationId);
     const userId = request.user_id ?? identity.userId;
     assertMayAsk(identity, topic, userId);
     const release = this.#takeSlot(identity.entityId, userId);
@@ -308,7 +314,7 @@ export class LlmService {
     const answer = this.#answerOf(entityId, streamId);
     if (answer !== undefined) return answer.topic;
     if (conversationId !== undefined) {
-      const topic = chatTopicOf(conversationId);
+      const topic = topicOfConversation(conversationId);
       const chat = await this.#options.chatOf(entityId, topic);
       if (answerOf(chat, streamId)?.state === 'streaming') return topic;
     }
