@@ -9,8 +9,9 @@ import {
   eventFamily,
   eventType,
   Type,
+  type View,
 } from '@millrace/catalog';
-import { TestServer, until } from '@millrace/testkit';
+import { ApiClient, TestServer, until } from '@millrace/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { collect } from '../test/start-client.ts';
 import { createClient } from './client.ts';
@@ -52,6 +53,18 @@ const newest = family(
 
 type Orders = EventsOf<readonly [typeof newest]>;
 
+/** It knows of the newest version alone. */
+const parcelsSent: View<{ orders: string[]; parcels: number }> = {
+  name: 'parcels',
+  version: 1,
+  holdsLog: false,
+  initial: () => ({ orders: [], parcels: 0 }),
+  fold: ({ orders, parcels }, event) => {
+    const data = event.data as Orders['order.shipped'];
+    return { orders: [...orders, data.order_id], parcels: parcels + data.parcels };
+  },
+};
+
 async function startServer(directory: string, families: readonly EventFamily[]): Promise<TestServer> {
   const server = await TestServer.start({ directory, families });
   ends.push(() => server.close());
@@ -72,7 +85,7 @@ async function grownLog(): Promise<TestServer> {
     await server.server.publish('orders.1', 'order.shipped', data);
     await server.close();
   }
-  return startServer(directory, [newest]);
+  return startServer(directory, [{ ...newest, view: parcelsSent }]);
 }
 
 const AS_NEWEST = [
@@ -109,6 +122,13 @@ test.each(['websocket', 'sse'] as const)(
     expect(ofTopic[3]).toEqual({ order_id: 'd', parcels: 1, express: false });
   },
 );
+
+test('[VIEW-6] a view is given what happened as the newest version has it', async () => {
+  const server = await grownLog();
+  const api = new ApiClient(server.origin, await server.token());
+  const { body } = await api.get('/api/v1/topics/orders.1/snapshot');
+  expect(body).toMatchObject({ view: 'parcels', state: { orders: ['a', 'b', 'c'], parcels: 6 } });
+});
 
 test('[PUB-8] the log keeps what was sent, and gives it to whoever has no catalog', async () => {
   const server = await grownLog();
