@@ -20,6 +20,7 @@ import { Publisher } from '../packages/server/src/session/publisher.ts';
 import { Session } from '../packages/server/src/session/session.ts';
 import type { SessionHost } from '../packages/server/src/session/session-host.ts';
 import type { SessionSocket } from '../packages/server/src/session/session-socket.ts';
+import { watchTogether } from '../packages/server/src/session/session-watch.ts';
 import { TimingWheel } from '../packages/server/src/session/timing-wheel.ts';
 import { Views } from '../packages/server/src/views/views.ts';
 import { History } from './history.ts';
@@ -201,6 +202,7 @@ export class SimulatedServer {
       limits: LIMITS,
       aliases: new Map(),
       times: { authTimeoutMs: 5000, heartbeatMs: 10_000, idleTimeoutMs: 30_000, lifetimeMs: 3_600_000 },
+      watch: watchTogether([]),
       onClosed: () => {},
       onError: this.#onError,
     };

@@ -43,8 +43,20 @@ const serverLayers: Record<
   process: { values: ['session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   alerts: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
   bridge: { values: ['services', 'session', 'hub', 'auth', 'metrics'], types: ['contract'] },
+  analytics: { values: ['session', 'auth', 'metrics'], types: ['contract', 'services'] },
   doors: {
-    values: ['services', 'alerts', 'process', 'llm', 'session', 'inbox', 'hub', 'auth', 'metrics'],
+    values: [
+      'services',
+      'alerts',
+      'analytics',
+      'process',
+      'llm',
+      'session',
+      'inbox',
+      'hub',
+      'auth',
+      'metrics',
+    ],
     types: ['contract', 'views'],
   },
 };

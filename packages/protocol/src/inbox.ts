@@ -1,3 +1,4 @@
+import { CONNECTIONS_NAMESPACE, isConnectionsTopic } from './connection-life.ts';
 import { CONTROL_NAMESPACE, isControlTopic } from './control.ts';
 import { isSessionTopic, SESSION_NAMESPACE } from './direct-send.ts';
 import { encodeSegment } from './segment.ts';
@@ -31,10 +32,11 @@ export function isPrivateTopic(topic: string): boolean {
  * Depends on the two names alone, so that it can be decided once for all subscribers of a pattern.
  */
 export function isHiddenFrom(pattern: string, topic: string): boolean {
-  return pattern.startsWith('*') && (isPrivateTopic(topic) || isControlTopic(topic));
+  if (!pattern.startsWith('*')) return false;
+  return isPrivateTopic(topic) || isControlTopic(topic) || isConnectionsTopic(topic);
 }
 
-/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]), and no control topic ([CTRL-3]). */
+/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]), no control topic ([CTRL-3]), and no life of sessions ([LIFE-3]). */
 export function selectsTopic(patterns: readonly string[], topic: string): boolean {
   for (const pattern of patterns) {
     if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;
@@ -51,4 +53,6 @@ export const EVERY_TOPIC: readonly string[] = [
   `${SESSION_NAMESPACE}.*`,
   CONTROL_NAMESPACE,
   `${CONTROL_NAMESPACE}.*`,
+  CONNECTIONS_NAMESPACE,
+  `${CONNECTIONS_NAMESPACE}.*`,
 ];

@@ -4,6 +4,7 @@ export type * from './client-message.ts';
 export * from './code-meanings.ts';
 export * from './codes.ts';
 export * from './compiled-filter.ts';
+export * from './connection-life.ts';
 export * from './control.ts';
 export * from './cursor.ts';
 export * from './direct-send.ts';

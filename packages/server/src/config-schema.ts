@@ -495,7 +495,7 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     ...strict,
     default: {},
     description:
-      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` inboxes until acknowledged or `inbox.ttl`, what lies below them as the default; `session` live, 100 events and 10 minutes; `audit` 365 days, 1,000,000 events.',
+      'Policies by namespace (a topic’s first segment); `*` is for those without one of their own. Built in: durable, the newest 100,000 events and 7 days; `host`, `metrics`, `agents`, `presence` and `bench` live, 1,000 events and 1 hour; `tool` 7 days, any number; `user` inboxes until acknowledged or `inbox.ttl`, what lies below them as the default; `session` live, 100 events and 10 minutes; `connections` live, 20,000 events and 1 day; `listen` the newest 100,000, however old; `audit` 365 days, 1,000,000 events.',
   }),
   priorities: Type.Record(text('An event name.'), Type.Enum([...PRIORITIES]), {
     default: {},
@@ -548,6 +548,17 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     }),
     commands: Type.Array(AllowedCommand, { default: [], description: 'The commands.' }),
     grace: duration('What a command that is cancelled has from SIGTERM to SIGKILL.', '10s'),
+  }),
+  analytics: section('What is told of the life of sessions.', {
+    sessions: Type.Boolean({
+      default: true,
+      description:
+        'Whether each that comes and goes is an event on `connections.<door>`, for administrators.',
+    }),
+    enabled: Type.Boolean({
+      default: true,
+      description: 'Whether `/api/v1/analytics` counts; without it, it answers with `not-supported`.',
+    }),
   }),
   host: section('The host’s own figures, published on `host.<name>`.', {
     enabled: Type.Boolean({ default: true, description: 'Whether they are published.' }),

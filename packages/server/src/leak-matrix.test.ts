@@ -57,6 +57,7 @@ describe('the table', () => {
 /** Differs between two servers that were told the same. */
 const VOLATILE = new Set(
   `id timestamp position cursor epoch connectionId connectedAt lastActivity until address checks
+  interaction_frequency since message_throughput connection_time
   uptime_seconds event_history_size message_id expires_at status attempts`.split(/\s+/),
 );
 

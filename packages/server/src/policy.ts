@@ -65,6 +65,10 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
     priority: 'high',
     retention: { maxEvents: 1000, maxAgeMs: HOUR_MS, maxBytes: 1024 * 1024 },
   },
+  // Who came and went: a storm of ten thousand and their end.
+  connections: { ...LIVE_POLICY, retention: { maxEvents: 20_000, maxAgeMs: DAY_MS } },
+  // Each entry holds all that the one before it held.
+  'session-analytics': { ...DEFAULT_POLICY, retention: { maxEvents: 3 } },
   // Only a session that reads slowly comes back to what it was sent.
   session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };
@@ -76,6 +80,7 @@ export const RESERVED_NAMESPACES = [
   'alert-state',
   'llm-streams',
   'running-processes',
+  'session-analytics',
 ] as const;
 
 /** The policies of one server: defaults, overridden by what its configuration says of single namespaces. */

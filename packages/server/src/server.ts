@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { startAlerts } from './alerts-config.ts';
+import { type Observation, startObservation } from './analytics-config.ts';
 import { revokedToken } from './auth/auth-error.ts';
 import { type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
@@ -126,10 +127,12 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     onError,
   });
   const checks = createEventChecks({ catalog, policies, logger });
+  let observation: Observation | undefined;
   const publisher = new Publisher({
     engine,
     clock,
     checks,
+    onStored: (entity, events) => observation?.analytics?.published(entity, events),
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
@@ -167,14 +170,18 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     clock,
     onError,
   });
+  const traffic = createTraffic();
+  const watched = { clock, turns, engine, publisher, hub, connections, traffic, onError };
   try {
     await revocations.start();
     await llm.start();
+    observation = await startObservation(config, watched);
   } catch (error) {
     if (givenEngine === undefined) await engine.close();
     throw error;
   }
   const plain = plainClients(config);
+  const { watch, analytics, close: closeObservation } = observation;
   const sessions: SessionHost = {
     hub,
     inbox,
@@ -200,6 +207,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     maxEarlyBytes: limits.maxEarlyBytes,
     rates,
     violations,
+    watch,
     onIdentified: (identity) => {
       // It may have been since the token was checked.
       if (authenticator.isRevoked(identity)) throw revokedToken();
@@ -222,7 +230,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     allowsOrigin,
     compression: new Compression(config.compression),
     plain,
-    traffic: createTraffic(),
+    traffic,
     maxBytesInFlight: limits.maxInFlightBytes,
     bans,
     requestRates,
@@ -273,6 +281,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     alerts,
     llm,
     statistics: figures.statistics,
+    analytics,
     exposition: figures.exposition,
     version: VERSION,
     families: catalog.families,
@@ -299,6 +308,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       await llm.close();
       views.close();
       await inbox.close();
+      await closeObservation();
       figures.close();
       hub.close();
       wheel.close();

@@ -61,6 +61,8 @@ export class TestServer {
       host: { enabled: false },
       log: { level: 'fatal' },
       auth: { secret: TEST_SECRET },
+      // Another release need not know of it.
+      ...(create === createServer && { analytics: { sessions: false } }),
       ...rest,
       server: { port: 0, ...rest.server },
       data: { directory, ...rest.data },

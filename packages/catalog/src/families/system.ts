@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
-import { count, id, text } from './fields.ts';
+import { count, durationMs, id, text } from './fields.ts';
 
 export const systemFamily = eventFamily({
   name: 'system',
@@ -42,15 +42,50 @@ export const systemFamily = eventFamily({
     }),
     eventType({
       name: 'connection.connected',
-      description: 'A session began.',
-      data: Type.Object({ connection_id: id('The session.'), user_id: Type.Optional(id('Whose.')) }),
-      example: { connection_id: 'c-1', user_id: 'ann' },
+      description:
+        'A session began. The server says so on `connections.<door>`; at the typed door it is also the first message.',
+      data: Type.Object({
+        connection_id: id('The session.'),
+        user_id: Type.Optional(id('Whose.')),
+        door: Type.Optional(text('How it came: `websocket`, `bare`, `sse`.')),
+        roles: Type.Optional(Type.Array(Type.String(), { description: 'What it may do.' })),
+        connected_at: Type.Optional(text('ISO 8601.')),
+        connecting_ms: Type.Optional(durationMs('From the connection to a valid token.')),
+      }),
+      example: {
+        connection_id: 'c-1',
+        user_id: 'ann',
+        door: 'websocket',
+        roles: ['member'],
+        connected_at: '2026-11-20T12:00:00.000Z',
+        connecting_ms: 12,
+      },
     }),
     eventType({
       name: 'connection.disconnected',
-      description: 'A session ended.',
-      data: Type.Object({ connection_id: id('The session.'), user_id: Type.Optional(id('Whose.')) }),
-      example: { connection_id: 'c-1', user_id: 'ann' },
+      description: 'A session ended, as the server says on `connections.<door>`.',
+      data: Type.Object({
+        connection_id: id('The session.'),
+        user_id: Type.Optional(id('Whose.')),
+        door: Type.Optional(text('How it came: `websocket`, `bare`, `sse`.')),
+        duration_ms: Type.Optional(durationMs('How long it lasted.')),
+        messages: Type.Optional(count('What the client sent.')),
+        topics: Type.Optional(
+          Type.Array(Type.String(), { description: 'What it was subscribed to at its end, 32 at most.' }),
+        ),
+        code: Type.Optional(count('The number it was closed with; 1006 where nobody closed it.')),
+        reason: Type.Optional(text('Why, in words.')),
+      }),
+      example: {
+        connection_id: 'c-1',
+        user_id: 'ann',
+        door: 'websocket',
+        duration_ms: 61_500,
+        messages: 14,
+        topics: ['task.*'],
+        code: 1001,
+        reason: 'the client went away',
+      },
     }),
     eventType({
       name: 'connection.heartbeat',

@@ -1,7 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,16 +48,19 @@ class Receiver {
   #port = 0;
 
   async open(): Promise<this> {
-    this.#server = createServer(async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += String(chunk);
-      const event = JSON.parse(body) as MillraceEvent;
-      this.received.push({ event, headers: request.headers, body });
-      this.answer(event, response);
-    }).listen(this.#port, '127.0.0.1');
+    this.#server = createServer((request, response) => void this.#receive(request, response));
+    this.#server.listen(this.#port, '127.0.0.1');
     await once(this.#server, 'listening');
     this.#port = (this.#server.address() as AddressInfo).port;
     return this;
+  }
+
+  async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = '';
+    for await (const chunk of request) body += String(chunk);
+    const event = JSON.parse(body) as MillraceEvent;
+    this.received.push({ event, headers: request.headers, body });
+    this.answer(event, response);
   }
 
   close(): void {

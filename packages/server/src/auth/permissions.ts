@@ -5,6 +5,7 @@ import {
   hasWildcard,
   INBOX_NAMESPACE,
   inboxOf,
+  isConnectionsTopic,
   isControlTopic,
   isInboxTopic,
   isPrivateTopic,
@@ -117,10 +118,10 @@ export class Permissions {
 
   /**
    * Whether the identity may publish to this topic. What reaches sessions unasked takes who may broadcast; to control topics
-   * only the server writes.
+   * and the life of sessions only the server writes.
    */
   mayPublish(topic: string): boolean {
-    if (isControlTopic(topic)) return false;
+    if (isControlTopic(topic) || isConnectionsTopic(topic)) return false;
     if (!this.mayBroadcast && (isPrivateTopic(topic) || topic === BROADCAST_TOPIC)) return false;
     return this.#publishable.some((pattern) => matchesPattern(pattern, topic));
   }
@@ -132,11 +133,12 @@ export class Permissions {
 
   /**
    * The patterns that may grant a topic or pattern. Of its own session's topic each session gets what there is unasked; control
-   * topics are read one by one, by who runs things.
+   * topics are read one by one, by who runs things; who came and went is for administrators.
    */
   #granted(topic: string): readonly string[] {
     if (isSessionTopic(topic)) return [];
     if (isControlTopic(topic)) return this.#followsControl && !hasWildcard(topic) ? this.#shared : [];
+    if (isConnectionsTopic(topic)) return this.mayAdminister ? this.#shared : [];
     return isInboxTopic(topic) ? this.#ownInbox : this.#shared;
   }
 }

@@ -205,6 +205,7 @@ export class SseDoor {
       this.#doorway.sessions.onError(cause, 'opening an event stream'),
     );
     this.#doorway.sessions.counters.countError(problem.code);
+    this.#doorway.sessions.watch.refused(problem.code);
     response.writeHead(problem.status, {
       'Content-Type': PROBLEM_TYPE,
       ...retryHeader(problem),

@@ -103,6 +103,7 @@ export class WebSocketDoor {
       const { sessions } = this.#doorway;
       const problem = problemOfAny(error, (cause) => sessions.onError(cause, 'upgrading a connection'));
       sessions.counters.countError(problem.code);
+      sessions.watch.refused(problem.code);
       refuseUpgrade(socket, problem);
     }
   }

@@ -40,6 +40,14 @@ export class Histogram {
     return { bounds, counts: [...this.#counts], count: this.#count, sum: this.#sum, max: this.#max };
   }
 
+  /** Adds what another one with the same bounds has seen. */
+  merge({ counts, count, sum, max }: Omit<HistogramReading, 'bounds'>): void {
+    for (const [bucket, within] of counts.entries()) (this.#counts[bucket] as number) += within;
+    this.#count += count;
+    this.#sum += sum;
+    this.#max = Math.max(this.#max, max);
+  }
+
   clear(): void {
     this.#counts.fill(0);
     this.#count = 0;

@@ -33,6 +33,8 @@ export interface PublisherOptions {
   /** The priority of an event whose publisher named none. */
   readonly priorityOf: (topic: string, event: string) => Priority;
   readonly checks: EventChecks;
+  /** Is told what was stored, after it was; repeats are not. */
+  readonly onStored?: (entity: string, events: readonly EncodedInput[]) => void;
 }
 
 /** Appends events for whoever may: the one way into the log for sessions, the HTTP API, services and embedders. */
@@ -52,6 +54,7 @@ export class Publisher {
   readonly #maxEventBytes: number;
   readonly #priorityOf: PublisherOptions['priorityOf'];
   readonly #checks: EventChecks;
+  readonly #onStored: PublisherOptions['onStored'];
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
@@ -59,6 +62,7 @@ export class Publisher {
     this.#maxEventBytes = options.maxEventBytes;
     this.#priorityOf = options.priorityOf;
     this.#checks = options.checks;
+    this.#onStored = options.onStored;
   }
 
   /**
@@ -108,7 +112,18 @@ export class Publisher {
     for (let i = 0; i < outcomes.length; i++) {
       this.#count(inputs[i] as EncodedInput, outcomes[i] as PublishResult | MillraceError);
     }
+    this.#tellStored(entity, inputs, outcomes);
     return outcomes;
+  }
+
+  #tellStored(
+    entity: string,
+    inputs: readonly EncodedInput[],
+    outcomes: readonly (PublishResult | MillraceError)[],
+  ): void {
+    if (this.#onStored === undefined) return;
+    const stored = inputs.filter((_, i) => isNew(outcomes[i] as PublishResult | MillraceError));
+    if (stored.length > 0) this.#onStored(entity, stored);
   }
 
   /** Timed or not, it takes as many turns: no answer overtakes another. */
@@ -149,6 +164,10 @@ export class Publisher {
     const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
     return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };
   }
+}
+
+function isNew(outcome: PublishResult | MillraceError): boolean {
+  return !(outcome instanceof MillraceError) && outcome.duplicate !== true;
 }
 
 function parseExpected(expected: number | string): { offset: number; epoch?: string } {

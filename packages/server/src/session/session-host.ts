@@ -9,6 +9,7 @@ import type { ClientCounters } from './client-counters.ts';
 import type { Publisher } from './publisher.ts';
 import type { RoleRates } from './role-rates.ts';
 import type { Session } from './session.ts';
+import type { SessionWatch } from './session-watch.ts';
 import type { TimingWheel } from './timing-wheel.ts';
 import type { Violations } from './violations.ts';
 
@@ -38,6 +39,7 @@ export interface SessionHost {
   readonly maxEarlyBytes: number;
   readonly rates: RoleRates;
   readonly violations: Violations;
+  readonly watch: SessionWatch;
   /** A session is about to become this user's. Throws a `MillraceError` when it may not: `overloaded`, `abuse`, `unauthorized`. */
   onIdentified(identity: Identity): void;
   /** The session has ended, with this close number; its connection may not be gone yet. */

@@ -233,6 +233,7 @@ export class SessionSubscriptions {
     if (this.#resumed || (kind !== 'position' && kind !== 'cursor')) return;
     this.#resumed = true;
     this.#host.counters.countResumed();
+    this.#host.watch.resumed(this.#identity);
   }
 }
 

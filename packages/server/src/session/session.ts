@@ -55,12 +55,14 @@ export class Session implements Timed {
   #rate: MessageRate | undefined;
   #unlimited = false;
   /** Monotonic ms. */
+  readonly #acceptedMs: number;
   #heardMs: number;
   #lifetimeEndMs: number;
   #verifying = false;
   readonly #backlog: Backlog;
   readonly #publications: Publications;
   #toldCursor = '';
+  #messages = 0;
 
   constructor(options: SessionOptions, host: SessionHost) {
     this.id = options.id;
@@ -69,12 +71,13 @@ export class Session implements Timed {
     this.#host = host;
     this.connectedAt = host.clock.now();
     const now = host.clock.monotonic();
+    this.#acceptedMs = options.acceptedMs ?? now;
     this.#heardMs = now;
     this.#lifetimeEndMs = now + host.times.lifetimeMs;
     this.#rate = undefined;
     this.#backlog = new Backlog(options.socket);
     this.#publications = new Publications(host.publisher, this.#backlog);
-    const deadlineMs = (options.acceptedMs ?? now) + host.times.authTimeoutMs;
+    const deadlineMs = this.#acceptedMs + host.times.authTimeoutMs;
     this.#state = { kind: 'authenticating', deadlineMs, early: new EarlyMessages(host.maxEarlyBytes) };
     host.wheel.add(this, Math.min(deadlineMs, now + host.times.heartbeatMs));
   }
@@ -100,6 +103,11 @@ export class Session implements Timed {
   /** Whether one of its subscriptions selects the topic. */
   follows(topic: string): boolean {
     return this.#subscriber?.subscriptions.some(({ selection }) => selects(selection, topic)) ?? false;
+  }
+
+  /** Messages that the client has sent. */
+  get messages(): number {
+    return this.#messages;
   }
 
   get remoteAddress(): string {
@@ -171,6 +179,7 @@ export class Session implements Timed {
     );
     this.#become({ kind: 'open', identity, subscriber, subscriptions });
     this.#host.counters.countOpened();
+    this.#host.watch.opened(this, identity, this.#host.clock.monotonic() - this.#acceptedMs);
     this.#welcome(identity, subscriber);
     const { opened } = this.#options;
     if (opened !== undefined) subscriptions.inOrder(undefined, () => opened(subscriptions));
@@ -182,6 +191,7 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return;
     const now = this.#host.clock.monotonic();
     this.#heardMs = now;
+    this.#messages++;
     this.#host.counters.messagesReceived++;
     if (this.#state.kind === 'authenticating') {
       const { early } = this.#state;
@@ -237,7 +247,7 @@ export class Session implements Timed {
     if (this.#state.kind === 'closed') return;
     this.#subscriber?.flush();
     const close = closeNumber(code);
-    this.#close(close);
+    this.#close(close, reason);
     // Whoever floods is not read until it takes part in a closing handshake.
     if (code === 'abuse') this.#options.socket.drop(close, reason, ABUSE_GRACE_MS);
     else this.#options.socket.close(close, reason);
@@ -247,7 +257,7 @@ export class Session implements Timed {
   drop(code: CodeName, reason: string): void {
     if (this.#state.kind === 'closed') return;
     const close = closeNumber(code);
-    this.#close(close);
+    this.#close(close, reason);
     this.#options.socket.drop(close, reason, 0);
   }
 
@@ -257,9 +267,9 @@ export class Session implements Timed {
     this.#options.socket.destroy();
   }
 
-  #close(code: number): void {
+  #close(code: number, reason?: string): void {
     if (this.#state.kind === 'closed') return;
-    const { identity } = this;
+    const { identity, subscriptions: topics } = this;
     const subscriber = this.#subscriber;
     this.#state = { kind: 'closed', code };
     if (subscriber !== undefined) {
@@ -267,6 +277,7 @@ export class Session implements Timed {
       this.#host.hub.detach(subscriber);
     }
     this.#host.onClosed(this, code, identity);
+    this.#host.watch.closed(this, { code, reason, identity, topics });
   }
 
   /** Says that the server goes away, lets publications under way finish, and closes. */
@@ -479,6 +490,7 @@ export class Session implements Timed {
       known = new MillraceError('internal', 'the server failed; its log has the cause');
     }
     this.#host.counters.countError(known.code);
+    if (this.identity !== undefined) this.#host.watch.erred(this.identity);
     const message = errorMessage(known, { id, atMs: this.#host.clock.now(), ...(details && { details }) });
     if (this.#subscriber !== undefined) {
       this.#subscriber.tell(message);

@@ -56,6 +56,8 @@ describe('the OpenAPI document', () => {
       'DELETE /api/v1/processes/{id}',
       'DELETE /api/v1/topics/{topic}',
       'GET /api/v1/alerts',
+      'GET /api/v1/analytics/connections',
+      'GET /api/v1/analytics/performance',
       'GET /api/v1/audit',
       'GET /api/v1/bans',
       'GET /api/v1/connections',

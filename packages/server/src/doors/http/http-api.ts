@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { fastify } from 'fastify';
 import { addAlertRoutes } from './alert-routes.ts';
+import { addAnalyticsRoutes } from './analytics-routes.ts';
 import { addAuditRoutes } from './audit-routes.ts';
 import { createGuard } from './authentication.ts';
 import { addBanRoutes } from './ban-routes.ts';
@@ -74,6 +75,7 @@ export async function createHttpApi(context: HttpContext): Promise<HttpApi> {
   addAlertRoutes(router, guard, context);
   addAuditRoutes(router, guard, context);
   addStatsRoutes(router, guard, context);
+  addAnalyticsRoutes(router, guard, context);
   addMetricsRoute(router, guard, context);
   addHealthRoutes(router, context);
   addDocsRoutes(router, context);

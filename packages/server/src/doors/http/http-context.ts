@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { EventFamily } from '@millrace/catalog';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { AlertService } from '../../alerts/alert-service.ts';
+import type { Analytics } from '../../analytics/analytics.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { SnapshotSource } from '../../hub/snapshot.ts';
 import type { LlmService } from '../../llm/llm-service.ts';
@@ -26,6 +27,8 @@ export interface HttpContext {
   readonly alerts?: AlertService | undefined;
   readonly llm: LlmService;
   readonly statistics: Statistics;
+  /** Unless the configuration wants none. */
+  readonly analytics?: Analytics | undefined;
   /** `/metrics`, unless the configuration says that there is none. */
   readonly exposition?: MetricsExposition | undefined;
   /** Of the server, for `/healthz` and the OpenAPI document. */

@@ -39,11 +39,14 @@ export async function describeRoutes(router: HttpRouter, { version, publicUrl }:
         { name: 'Language models', description: 'Answers of language models, published as they are given.' },
         { name: 'Alerts', description: 'What the rules have found, and that somebody has seen it.' },
         { name: 'Connections', description: 'Who is connected to this node.' },
+        { name: 'Language models', description: 'Answers of a model, which the server asks for.' },
+        { name: 'Alerts', description: 'Incidents that rules have found.' },
         {
           name: 'Administration',
           description: 'Revoking tokens, and the record of what administrators did.',
         },
         { name: 'Operations', description: 'Health and figures.' },
+        { name: 'Analytics', description: 'What figures add up to, for administrators.' },
       ],
       components: {
         securitySchemes: {
