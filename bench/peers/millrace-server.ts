@@ -8,6 +8,7 @@ const server = await createServer({
   ...options,
   server: { port: 0 },
   host: { enabled: false },
+  sources: { server: false, process: false },
   log: { level: 'error' },
   auth: { secret },
   limits: { maxConnections: 100_000, ...options.limits },

@@ -12,6 +12,7 @@ import { createServer, type ServerOptions } from '@millrace/server';
 const directory = await mkdtemp(join(tmpdir(), 'millrace-abuse-'));
 const server = await createServer({
   host: { enabled: false },
+  sources: { server: false, process: false },
   log: { level: 'error' },
   ...(JSON.parse(process.argv[2] ?? '{}') as ServerOptions),
   server: { port: 0 },

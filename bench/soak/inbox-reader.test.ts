@@ -21,6 +21,7 @@ test.each([
       data: { directory },
       auth: { secret },
       host: { enabled: false },
+      sources: { server: false, process: false },
       log: { level: 'silent' },
       limits: { messagesPerSecond: 30, messageBurst: 30, maxViolations: 60 },
     });

@@ -14,6 +14,7 @@ async function start({ directory, secret, port }: InboxServerOrder): Promise<voi
     data: { directory },
     auth: { secret },
     host: { enabled: false },
+    sources: { server: false, process: false },
     log: { level: 'error' },
     // All clients come from one address, at once.
     limits: { maxConnectionsPerAddress: 100_000, connectionsPerSecond: 100_000 },

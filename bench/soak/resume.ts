@@ -37,6 +37,7 @@ const server = await createServer({
   data: { directory },
   auth: { secret },
   host: { enabled: false },
+  sources: { server: false, process: false },
   log: { level: 'warn' },
   limits: { maxConnections: clients * 2 },
 });

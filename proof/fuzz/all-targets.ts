@@ -3,6 +3,7 @@ import { serverMessages, sseStreams } from './targets/client.ts';
 import { events } from './targets/events.ts';
 import { frames } from './targets/frames.ts';
 import { filters, jsonMessages, msgpackMessages } from './targets/messages.ts';
+import { prometheusTexts } from './targets/prometheus.ts';
 import { bodies, credentials, lastEventIds, paths, tokens } from './targets/requests.ts';
 import { cursors, positions, since, topics } from './targets/texts.ts';
 
@@ -24,6 +25,7 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   bodies,
   sseStreams,
   serverMessages,
+  prometheusTexts,
 ];
 
 export function fuzzTargetNamed(name: string): FuzzTarget {

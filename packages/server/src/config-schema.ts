@@ -217,6 +217,33 @@ const Remediation = section(
   },
 );
 
+const PrometheusSource = section('One target, as Prometheus would scrape it.', {
+  name: text('Its `source_id` in events.', { maxLength: 128 }),
+  url: Type.String({ pattern: HTTP_URL, description: 'Where its figures are, in Prometheus’ text format.' }),
+  topic: Type.Optional(text('Where they are published; `metrics.<name>` when missing.')),
+  entity: Type.Optional(text('In which entity; `default` when missing.')),
+  interval: Type.Optional(duration('How often; `15s` when missing.')),
+  timeout: Type.Optional(duration('For the whole answer; `5s` when missing.')),
+  pick: Type.Optional(
+    Type.Array(text('A name.'), {
+      description:
+        'The figures that are published: names, or beginnings of names with a `*` behind; all when missing.',
+    }),
+  ),
+  labels: Type.Optional(
+    Type.Array(text('A label.'), {
+      description:
+        'The labels that tell figures apart; what differs in others alone is added up. All of them when missing.',
+    }),
+  ),
+  headers: Type.Optional(
+    Type.Record(Type.String(), Type.String(), { secret: true, description: 'Sent along, such as a token.' }),
+  ),
+  maxBytes: Type.Optional(
+    Type.Integer({ minimum: 1024, description: 'Largest answer; 4,194,304 when missing.' }),
+  ),
+});
+
 const AlertRule = section('One rule. With the name of a built-in rule it changes that one.', {
   name: Type.String({
     pattern: '^[A-Za-z0-9_-]{1,64}$',
@@ -573,6 +600,12 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
         'Whether anybody may read them. Otherwise the token of an `admin` of the entity `default` is needed, except on the machine itself while the server listens on loopback.',
     }),
   }),
+  sources: section('What is measured again and again, and published as `metrics_update`.', {
+    server: Type.Boolean({ default: true, description: 'What this server does, on `metrics.server`.' }),
+    process: Type.Boolean({ default: true, description: 'How its process fares, on `metrics.process`.' }),
+    interval: duration('How often these two are measured.', '1s'),
+    prometheus: Type.Array(PrometheusSource, { default: [], description: 'Targets elsewhere.' }),
+  }),
   alerts: section('Rules that watch figures and say on `system.alerts` when one is wrong.', {
     enabled: Type.Boolean({ default: true, description: 'Whether anything is watched.' }),
     rules: Type.Array(AlertRule, {
@@ -634,5 +667,6 @@ export type ConfigInput = {
 
 export type ApiKeyConfig = Type.Static<typeof ApiKey>;
 export type AlertRuleConfig = Type.Static<typeof AlertRule>;
+export type PrometheusSourceConfig = Type.Static<typeof PrometheusSource>;
 export type RemediationConfig = Type.Static<typeof Remediation>;
 export type NamespaceConfig = Type.Static<typeof Namespace>;

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { DEFAULT_ENTITY } from './auth/identity.ts';
+import { findTopicProblem } from '@millrace/protocol';
+import { DEFAULT_ENTITY, isReservedEntity } from './auth/identity.ts';
 import { ConfigError, type ConfigLayer, checkLayer, readLayerFiles } from './config-layer.ts';
 import { CONFIG_OPTIONS } from './config-options.ts';
 import type { Config, ConfigInput } from './config-schema.ts';
@@ -58,11 +59,13 @@ function checkTogether({
   families,
   alerts,
   processes,
+  sources,
 }: Config): string[] {
   const problems: string[] = [
     ...plainProblems(plain),
     ...familyProblems(families),
     ...processProblems(processes),
+    ...sourceProblems(sources),
   ];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
@@ -86,6 +89,16 @@ function checkTogether({
     problems.push('limits.idleTimeout must be longer than limits.heartbeat, or every quiet client is closed');
   }
   return problems;
+}
+
+function sourceProblems({ prometheus }: Config['sources']): string[] {
+  return prometheus.flatMap(({ topic, entity = '' }, i) => {
+    const problem = topic === undefined ? undefined : findTopicProblem(topic);
+    return [
+      ...(problem === undefined ? [] : [`sources.prometheus[${i}].topic ${problem}`]),
+      ...(isReservedEntity(entity) ? [`sources.prometheus[${i}].entity is the server’s own`] : []),
+    ];
+  });
 }
 
 /** `layers` from the weakest to the strongest. */

@@ -28,6 +28,7 @@ import { InboxService } from './inbox/inbox-service.ts';
 import { deliveryRules } from './inbox-config.ts';
 import { createEnforcement } from './limits-config.ts';
 import { createLlmService, llmProvidersOf } from './llm-config.ts';
+import { startMetricSources } from './metric-sources-config.ts';
 import { Histogram } from './metrics/histogram.ts';
 import type { MillraceServer, ServerOptions } from './millrace-server.ts';
 import { plainClients } from './plain-config.ts';
@@ -293,6 +294,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     logger,
   });
   const hostMetrics = startHostMetrics(config, { clock, hub, publisher, connections, onError });
+  const metricSources = startMetricSources(config, { clock, figures, publisher, onError });
   return new Server({
     config,
     doorway,
@@ -302,6 +304,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     authenticator,
     closing: async () => {
       hostMetrics?.close();
+      metricSources.close();
       await alerts?.close();
       revocations.close();
       await processes.close();

@@ -59,6 +59,7 @@ export class TestServer {
     const directory = given ?? (await mkdtemp(join(tmpdir(), 'millrace-')));
     const server = await create({
       host: { enabled: false },
+      sources: { server: false, process: false },
       log: { level: 'fatal' },
       auth: { secret: TEST_SECRET },
       // Another release need not know of it.
