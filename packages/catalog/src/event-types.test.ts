@@ -1,4 +1,5 @@
 import { type Client, createClient, type EventOf } from '@millrace/client';
+import type { ControlEvents } from '@millrace/protocol';
 import { defineConfig } from '@millrace/server/config';
 import { describe, expectTypeOf, test } from 'vitest';
 import {
@@ -77,6 +78,11 @@ describe('the types of events', () => {
   });
 });
 
+test('what is said on control topics is what the protocol says of it', () => {
+  expectTypeOf<Pick<MillraceEvents, keyof ControlEvents>>().toExtend<ControlEvents>();
+  expectTypeOf<ControlEvents>().toExtend<Pick<MillraceEvents, keyof ControlEvents>>();
+});
+
 describe('a client of a catalog', () => {
   test('publishes what the server would not refuse, as far as types can say', () => {
     const publish = (client: Client<Events>): void => {
@@ -92,6 +98,14 @@ describe('a client of a catalog', () => {
     };
     expectTypeOf(publish).parameter(0).toEqualTypeOf<Client<Events>>();
     expectTypeOf(createClient<Events>).returns.toEqualTypeOf<Client<Events>>();
+    type All = Events & MillraceEvents;
+    const publishAny = (client: Client<All>): void => {
+      void client.publish('orders.17', 'order.shipped', { order_id: '17', parcels: 2 });
+      void client.publish('task.a', 'task.progress', { task_id: 'a', progress: 1, message: 'm' });
+      // @ts-expect-error a missing field
+      void client.publish('task.a', 'task.progress', { task_id: 'a', progress: 1 });
+    };
+    expectTypeOf(publishAny).toBeFunction();
   });
 
   test('tells its events apart by their names', () => {

@@ -26,7 +26,12 @@ test.each(['observer', 'member'] as const)('[CTRL-3] %s hears and finds nothing 
   });
   for (const topic of ['*', '*.secret']) expect(await client.next('subscribed')).toMatchObject({ topic });
   for (let i = 0; i < 2; i++) expect(await client.next('error')).toMatchObject({ code: 'forbidden' });
-  await server.server.publish('control.secret', 'control.stdin', { data: 'typed' }, { entity });
+  await server.server.publish(
+    'control.secret',
+    'control.stdin',
+    { execution_id: 'x', data: 'typed' },
+    { entity },
+  );
   await server.server.publish('chat.after', 'x', {}, { entity });
   expect(await client.next('event')).toMatchObject({ topic: 'chat.after' });
   const api = new ApiClient(server.origin, await server.token({ entity, roles: [role] }));
@@ -39,7 +44,12 @@ test.each(['observer', 'member'] as const)('[CTRL-3] %s hears and finds nothing 
 
 test('[CTRL-3] an admin’s patterns and lists show none either', async () => {
   const api = new ApiClient(server.origin, await server.token({ entity, roles: ['admin'] }));
-  await server.server.publish('control.listed', 'control.stdin', { data: 'typed' }, { entity });
+  await server.server.publish(
+    'control.listed',
+    'control.stdin',
+    { execution_id: 'x', data: 'typed' },
+    { entity },
+  );
   expect((await api.get('/api/v1/topics')).text).not.toContain('control.');
   expect((await api.get('/api/v1/topics?pattern=*')).text).not.toContain('control.');
   expect((await api.get('/api/v1/topics?pattern=control.listed')).text).toContain('control.listed');

@@ -5,6 +5,7 @@ import { bridgeFamily } from './bridge.ts';
 import { businessFamily } from './business.ts';
 import { chatFamily } from './chat.ts';
 import { collaborationFamily } from './collaboration.ts';
+import { controlFamily } from './control.ts';
 import { hostFamily } from './host.ts';
 import { metricsFamily } from './metrics.ts';
 import { presenceFamily } from './presence.ts';
@@ -31,6 +32,7 @@ export const builtInFamilies = [
   chatFamily,
   presenceFamily,
   collaborationFamily,
+  controlFamily,
   systemFamily,
 ] as const;
 

@@ -132,6 +132,12 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('[PUB-8] [PUB-9] says that events are held to the catalog', () => {
+    const refused = document.paths['/api/v1/events']?.post?.responses['422']?.description ?? '';
+    expect(refused).toContain('`bad-data`');
+    expect(refused).toContain('`unknown-event`');
+  });
+
   test('[HTTP-4] asks for a token where one is needed', async () => {
     expect(Object.keys(document.components.securitySchemes)).toEqual(['bearer', 'token']);
     for (const [method, path, { security }] of operations) {
