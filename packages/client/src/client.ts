@@ -1,3 +1,4 @@
+import type { View } from '@millrace/catalog/views';
 import {
   BROADCAST_TOPIC,
   DEFAULT_LIMITS,
@@ -17,6 +18,7 @@ import { Emitter } from './emitter.ts';
 import type { FeedOptions } from './feed.ts';
 import { Lane, type LaneHandlers } from './lane.ts';
 import { Lanes } from './lanes.ts';
+import { FoldedView } from './live-view.ts';
 import { globalPlatform, type Platform } from './platform.ts';
 import { encodePublication } from './publication.ts';
 import { PublishQueue } from './publish-queue.ts';
@@ -35,6 +37,7 @@ import type {
 import type { Trackers } from './trackers/trackers.ts';
 import { Transport } from './transport.ts';
 import type {
+  AnyCatalog,
   Client,
   ClientEvents,
   ClientOptions,
@@ -48,6 +51,7 @@ import type {
   TokenSource,
   TransportName,
 } from './types.ts';
+import type { LiveView } from './view-types.ts';
 
 /** A connection that lasted less counts as a failed attempt. */
 const STABLE_MS = 5000;
@@ -77,7 +81,7 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   readonly #lanes: Lanes;
   readonly #queue: PublishQueue;
   /** Whatever reads and is to be closed with the client. */
-  readonly #subscriptions = new Set<Subscription<Catalog> | Consumer<Catalog>>();
+  readonly #subscriptions = new Set<{ close(): void }>();
   /** Inboxes that wait until it is known whose they are. */
   readonly #anonymous = new Set<TopicConsumer<Catalog>>();
   #userId: string | undefined;
@@ -142,10 +146,17 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     return this.#emitter.on(name, listener);
   }
 
-  topic(topicOrPattern: string, options: SubscribeOptions = {}): Subscription<Catalog> {
+  topic(topicOrPattern: string, options?: SubscribeOptions): Subscription<Catalog> {
+    return this.#subscribe(topicOrPattern, options);
+  }
+
+  #subscribe<Events extends object>(
+    topicOrPattern: string,
+    options: SubscribeOptions = {},
+  ): TopicSubscription<Events> {
     const problem = findPatternProblem(topicOrPattern);
     if (problem !== undefined) throw new MillraceError('bad-topic', `"${topicOrPattern}" ${problem}`);
-    const subscription = new TopicSubscription<Catalog>({
+    const subscription = new TopicSubscription<Events>({
       topic: topicOrPattern,
       maxBufferedEvents: Math.max(1, options.maxBufferedEvents ?? DEFAULT_MAX_BUFFERED_EVENTS),
       source: this.#lanes,
@@ -159,6 +170,12 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
     subscription.on('closed', () => this.#subscriptions.delete(subscription));
     this.#lanes.attach(subscription, topicOrPattern, options.since, feedOptions(options));
     return subscription;
+  }
+
+  view<State>(topic: string, view: View<State>): LiveView<State> {
+    checkTopic(topic);
+    const subscription = this.#subscribe<AnyCatalog>(topic, { since: 'snapshot', slow: 'catchup' });
+    return new FoldedView(view, subscription, this.#rethrow);
   }
 
   consume(topic: string, options: ConsumeOptions): Consumer<Catalog> {

@@ -22,6 +22,10 @@ export class ConsumerProgress implements FeedProgress {
     return recovered === false ? { topic, reason: reason ?? 'expired' } : undefined;
   }
 
+  snapshot(): void {}
+
+  forget(): void {}
+
   accept(): boolean {
     this.live = false;
     return true;

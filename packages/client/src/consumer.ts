@@ -7,6 +7,7 @@ import type { Lanes } from './lanes.ts';
 import type { Platform, Timer } from './platform.ts';
 import { TopicSubscription } from './subscription.ts';
 import type { EventOf, Gap, Lag, Subscribed } from './types.ts';
+import { DONE } from './waiter.ts';
 
 export interface TopicConsumerOptions {
   readonly name: string;
@@ -20,7 +21,6 @@ export interface TopicConsumerOptions {
 /** Acknowledgements are as far apart at least: one says what all before it said. */
 const ACK_EVERY_MS = 50;
 
-const DONE = { done: true, value: undefined } as const;
 const NO_STANDING = { position: undefined, cursor: undefined } as const;
 
 /**

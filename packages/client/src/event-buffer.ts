@@ -39,6 +39,12 @@ export class EventBuffer {
     return item;
   }
 
+  /** Takes out the events of one topic; cursors that were reached with them are reached with those before. */
+  drop(topic: string): void {
+    this.#items = this.#items.slice(this.#taken).filter(({ event }) => event.topic !== topic);
+    this.#taken = 0;
+  }
+
   clear(): void {
     this.#items = [];
     this.#taken = 0;

@@ -7,6 +7,7 @@ import {
   type MillraceEvent,
   type PositionMessage,
   type Since,
+  type SnapshotMessage,
   type SubscribedMessage,
   type SubscribeMessage,
   type UnsubscribedMessage,
@@ -19,6 +20,8 @@ import type { Gap, Lag, Subscribed } from './types.ts';
 /** Who reads a feed. Called in the order of the log. */
 export interface Reader {
   event(event: MillraceEvent): void;
+  /** The state of one topic; what follows its position comes as events. */
+  snapshot?(snapshot: SnapshotMessage): void;
   /** Everything up to `cursor` has been given. */
   reached(cursor: string): void;
   gap(gap: Gap): void;
@@ -199,9 +202,13 @@ export class Feed {
     const state = this.#state;
     // Over SSE a second answer takes the first one back, when it turns out that recovery is not possible.
     if ((state.name !== 'requested' && state.name !== 'active') || message.id !== state.id) return;
+    const gap = this.#progress.subscribed(message);
+    if (gap !== undefined && this.#since === 'snapshot') {
+      this.#request(state.wire);
+      return;
+    }
     this.#state = { name: 'active', wire: state.wire, id: state.id };
     this.#fresh = false;
-    const gap = this.#progress.subscribed(message);
     const { position, cursor } = this.#progress;
     const { topic, replayed, recovered } = message;
     const answer: Subscribed = { topic, position: message.position, replayed, recovered };
@@ -223,6 +230,14 @@ export class Feed {
     if (ends && this.#options.consumer === undefined) this.#seal();
   }
 
+  onSnapshot(message: SnapshotMessage): void {
+    if (this.#state.name !== 'active') return;
+    this.#progress.snapshot(message);
+    for (const reader of this.#readers) reader.snapshot?.(message);
+    if (this.#progress.live) this.#tellCursor();
+    this.#sealAtHead();
+  }
+
   onPosition(message: PositionMessage): void {
     if (this.#state.name !== 'active') return;
     if (this.#progress.moved(message)) this.#tellCursor();
@@ -231,8 +246,15 @@ export class Feed {
   }
 
   onDropped(message: DroppedMessage): void {
-    if (this.#state.name !== 'active') return;
+    const state = this.#state;
+    if (state.name !== 'active') return;
     const gap = this.#progress.dropped(message);
+    // What a slow reader is spared it has asked for; what was lost is in a new snapshot.
+    if (this.#since === 'snapshot' && message.reason !== 'slow' && message.reason !== 'conflated') {
+      this.#progress.forget();
+      this.#request(state.wire);
+      return;
+    }
     for (const reader of this.#readers) reader.gap(gap);
   }
 

@@ -33,6 +33,7 @@ export type {
   ReconnectOptions,
   SessionInfo,
   SlowPolicy,
+  Snapshot,
   Subscribed,
   SubscribeOptions,
   Subscription,
@@ -41,3 +42,4 @@ export type {
   TransportName,
   UndeclaredName,
 } from './types.ts';
+export type { LiveView, LiveViewEvents } from './view-types.ts';

@@ -137,6 +137,9 @@ export class Lane implements FeedWire {
       case 'subscribed':
         this.#feeds.get(message.topic)?.onSubscribed(message);
         break;
+      case 'snapshot':
+        this.#feedOf(message.topic)?.onSnapshot(message);
+        break;
       case 'unsubscribed':
         this.#feeds.get(message.topic)?.onUnsubscribed(message);
         break;

@@ -7,6 +7,7 @@ import {
   type PositionMessage,
   parsePosition,
   type Since,
+  type SnapshotMessage,
   type SubscribedMessage,
 } from '@millrace/protocol';
 import type { Gap } from './types.ts';
@@ -14,7 +15,16 @@ import type { Gap } from './types.ts';
 /** What a feed asks of the progress of its subscription. */
 export type FeedProgress = Pick<
   Progress,
-  'resume' | 'position' | 'cursor' | 'live' | 'subscribed' | 'accept' | 'moved' | 'dropped'
+  | 'resume'
+  | 'position'
+  | 'cursor'
+  | 'live'
+  | 'subscribed'
+  | 'snapshot'
+  | 'accept'
+  | 'moved'
+  | 'dropped'
+  | 'forget'
 > & { clone(): FeedProgress };
 
 interface Place {
@@ -41,6 +51,8 @@ const MAX_FORMER = 4;
  *
  * With a filter the server tells from time to time how far it has read: only that says where a replay ends, since
  * `replayed` counts what is read, not what comes; and it moves the place to resume from behind events kept back.
+ *
+ * What begins with snapshots stands where they do; until the last of them has come, nothing is there to resume from.
  */
 export class Progress {
   readonly topic: string;
@@ -59,6 +71,7 @@ export class Progress {
   /** Over SSE a filtered topic is moved on by a cursor, which then lies behind its last event. */
   #cursorBehindPlace: string | undefined;
   #replayLeft = 0;
+  #snapshotsLeft = 0;
   /** Some of the replay was dropped and nobody knows how much: the next cursor from the server ends it. */
   #uncounted = false;
 
@@ -100,21 +113,35 @@ export class Progress {
 
   /** Whether the replay has been read. */
   get live(): boolean {
-    return this.#replayLeft === 0;
+    return this.#replayLeft === 0 && this.#snapshotsLeft === 0;
   }
 
   /** Takes the server's answer; what it says was missed. */
   subscribed(message: SubscribedMessage): Gap | undefined {
     const missed = message.recovered === false;
-    if (missed) this.#forget();
+    const gap: Gap | undefined = missed
+      ? { topic: message.topic, reason: message.reason ?? 'expired' }
+      : undefined;
+    if (missed) this.forget();
     this.#endReplay();
+    if (missed && this.#since === 'snapshot') return gap;
+    this.#snapshotsLeft = message.snapshots ?? 0;
     this.#replayLeft = message.replayed;
     this.#cursorAfterReplay = message.cursor;
     this.#head = message.position === undefined ? undefined : parsePosition(message.position);
     // With a replay to come the reader does not stand at the head yet.
-    if (message.replayed === 0) this.#standAt(message.position);
+    if (this.live) this.#standAt(message.position);
     this.#countReplayed(0);
-    return missed ? { topic: message.topic, reason: message.reason ?? 'expired' } : undefined;
+    return gap;
+  }
+
+  /** Everything up to there is in it; what came before it counts no more. */
+  snapshot({ topic, position }: SnapshotMessage): void {
+    const place = parsePosition(position);
+    if (place !== undefined) this.#remember(topic, place);
+    this.#former.delete(topic);
+    this.#snapshotsLeft = Math.max(0, this.#snapshotsLeft - 1);
+    this.#countReplayed(0);
   }
 
   /** Whether an event is new; a new one moves the reader on. */
@@ -142,7 +169,7 @@ export class Progress {
     const own = message.topic === this.topic;
     const before = this.#cursor;
     if (own && this.#filtered) this.#movedByFilter(message);
-    else if (this.#replayLeft === 0 || this.#uncounted) {
+    else if (this.live || this.#uncounted) {
       if (own) this.#standAt(message.position);
       if (message.cursor !== undefined && message.cursor !== before) {
         this.#endReplay();
@@ -190,7 +217,7 @@ export class Progress {
   #countReplayed(count: number): void {
     this.#replayLeft = Math.max(0, this.#replayLeft - count);
     const cursor = this.#cursorAfterReplay;
-    if (this.#replayLeft > 0 || cursor === undefined) return;
+    if (!this.live || cursor === undefined) return;
     // A filtered pattern may have been moved beyond it already.
     if (this.#cursor === undefined || !coversCursor(this.#cursor, cursor)) this.#cursor = cursor;
     this.#endReplay();
@@ -198,6 +225,7 @@ export class Progress {
 
   #endReplay(): void {
     this.#replayLeft = 0;
+    this.#snapshotsLeft = 0;
     this.#uncounted = false;
     this.#cursorAfterReplay = undefined;
   }
@@ -209,7 +237,8 @@ export class Progress {
     this.#places = new Map();
   }
 
-  #forget(): void {
+  /** Begins again as it began at first. */
+  forget(): void {
     this.#places.clear();
     this.#olderPlaces.clear();
     this.#former.clear();

@@ -9,6 +9,7 @@ import {
   type RecoveryFailure,
   type ServerMessage,
   type Since,
+  type SnapshotMessage,
   type SubscribeMessage,
   selectsTopic,
 } from '@millrace/protocol';
@@ -48,6 +49,8 @@ export class SseStream {
   #answered = false;
   /** What came before there was a cursor to answer with. */
   readonly #early: DroppedMessage[] = [];
+  /** The last of them alone says where to go on. */
+  #snapshots: SnapshotMessage[] = [];
   #cursor: string | undefined;
   #silence: Timer | undefined;
 
@@ -145,7 +148,9 @@ export class SseStream {
     const { id, data, retry } = block;
     const gap = block.event === 'gap' ? readGap(data) : undefined;
     const acked = block.event === 'acked' ? readAcked(data) : undefined;
-    const event = data === undefined || gap !== undefined || acked !== undefined ? undefined : eventOf(data);
+    const snapshot = block.event === 'snapshot' ? readSnapshot(data) : undefined;
+    const other = gap ?? acked ?? snapshot;
+    const event = data === undefined || other !== undefined ? undefined : eventOf(data);
     if (event !== undefined && !selectsTopic([this.#topic], event.topic)) {
       this.#handlers.unasked(event);
       return;
@@ -157,11 +162,20 @@ export class SseStream {
     // The first block is only a promise: a gap may follow it, and the cursor may come with the first event.
     if (!this.#answered && event !== undefined) this.#answer(undefined, 1);
     if (gap !== undefined) this.#missed(gap);
+    if (snapshot !== undefined) this.#collect(snapshot, id);
     const message = acked ?? event;
     if (message !== undefined) this.#handlers.message(message);
     if (!this.#answered) return;
     if (id !== undefined) this.#handlers.message({ type: 'position', topic: this.#topic, cursor: id });
     else if (retry !== undefined) this.#closing(retry);
+  }
+
+  #collect(snapshot: SnapshotMessage, id: string | undefined): void {
+    this.#snapshots.push(snapshot);
+    if (id === undefined) return;
+    const snapshots = this.#snapshots.splice(0);
+    this.#answer(undefined, 0, snapshots.length);
+    for (const message of snapshots) this.#handlers.message(message);
   }
 
   /** After each chunk: what the server wrote at once has been seen together. */
@@ -175,7 +189,7 @@ export class SseStream {
     else this.#early.push({ type: 'dropped', topic, reason });
   }
 
-  #answer(reason: RecoveryFailure | undefined, replayed: number): void {
+  #answer(reason: RecoveryFailure | undefined, replayed: number, snapshots?: number): void {
     const { id, since } = this.#options.request;
     this.#answered = true;
     this.#handlers.message({
@@ -183,6 +197,7 @@ export class SseStream {
       topic: this.#topic,
       cursor: this.#cursor ?? '',
       replayed,
+      ...(snapshots !== undefined && { snapshots }),
       ...(id !== undefined && { id }),
       ...(since !== undefined && { recovered: reason === undefined }),
       ...(reason !== undefined && { reason }),
@@ -208,6 +223,12 @@ function readGap(data: string | undefined): SseGap | undefined {
   const value: Partial<EventMessage> & Partial<Pick<DroppedMessage, 'reason'>> = eventOf(data);
   if (value.offset !== undefined) return undefined;
   return { reason: value.reason ?? 'expired', topic: value.topic };
+}
+
+/** Nor is an event of that name, which has an offset. */
+function readSnapshot(data: string | undefined): SnapshotMessage | undefined {
+  const value = data === undefined ? undefined : (JSON.parse(data) as SnapshotMessage & { offset?: number });
+  return value === undefined || value.offset !== undefined ? undefined : { ...value, type: 'snapshot' };
 }
 
 /** Nor is an event of that name, which has the type of an event. */

@@ -1,8 +1,15 @@
-import { formatPosition, hasWildcard, type MillraceError, type MillraceEvent } from '@millrace/protocol';
+import {
+  formatPosition,
+  hasWildcard,
+  type MillraceError,
+  type MillraceEvent,
+  type SnapshotMessage,
+} from '@millrace/protocol';
 import { Emitter } from './emitter.ts';
 import { type BufferedEvent, EventBuffer } from './event-buffer.ts';
 import type { Reader, Standing } from './feed.ts';
 import type { EventOf, Gap, Lag, Subscribed, Subscription, SubscriptionEvents } from './types.ts';
+import { DONE, type Waiter } from './waiter.ts';
 
 /** What a subscription asks of whoever feeds it. */
 export interface Source {
@@ -19,18 +26,11 @@ export interface TopicSubscriptionOptions {
   readonly onThrow: (error: unknown) => void;
 }
 
-interface Waiter<Value> {
-  readonly resolve: (result: IteratorResult<Value, undefined>) => void;
-  readonly reject: (error: MillraceError) => void;
-}
-
 /** How a subscription ends once its buffer is empty. */
 type Outcome =
   | { readonly name: 'sealed' }
   | { readonly name: 'failed'; readonly error: MillraceError }
   | { readonly name: 'closed' };
-
-const DONE = { done: true, value: undefined } as const;
 
 /** The application's side of a feed: a bounded buffer between it and the loop or the listeners. */
 export class TopicSubscription<Catalog extends object> implements Subscription<Catalog>, Reader {
@@ -118,6 +118,15 @@ export class TopicSubscription<Catalog extends object> implements Subscription<C
     if (this.#paused || this.#buffer.length < this.#maxBufferedEvents) return;
     this.#paused = true;
     this.#source.pause(this);
+  }
+
+  snapshot({ topic, view, position, state }: SnapshotMessage): void {
+    if (this.#outcome !== undefined) return;
+    // Events that still wait are in it already.
+    this.#buffer.drop(topic);
+    if (topic === this.topic) this.#at = position;
+    this.#emitter.emit('snapshot', { topic, view, position, state });
+    this.#unpauseWhenDrained();
   }
 
   reached(cursor: string): void {

@@ -1,4 +1,5 @@
 import type { MillraceEvents } from '@millrace/catalog';
+import type { View } from '@millrace/catalog/views';
 import type {
   CodeName,
   MillraceError,
@@ -22,6 +23,7 @@ import type {
   WorkflowOptions,
   WorkflowTracker,
 } from './trackers/tracker-types.ts';
+import type { LiveView } from './view-types.ts';
 
 /** Any event names, with data of any type. */
 export type AnyCatalog = Record<string, unknown>;
@@ -187,6 +189,9 @@ export interface SubscribeOptions {
   /**
    * Where reading begins: a position, a cursor, `"earliest"`, `{last: n}` or `{time: <ISO 8601>}`. Default: now.
    * After a lost connection a subscription always continues where it stopped.
+   *
+   * `"snapshot"`: with the state of the topic, or of each topic of the pattern, told by `on('snapshot', …)`, and everything
+   * that follows it as events. When something was missed, a new snapshot takes the place of a `gap`.
    */
   readonly since?: Since | undefined;
   /** Which events are wanted: the server sends no others, live or as history. Default: all. */
@@ -242,8 +247,20 @@ export interface Lag {
   readonly behind: number;
 }
 
+/** What a topic's events add up to, by the view that the server's catalog has for it. */
+export interface Snapshot {
+  readonly topic: string;
+  /** The view's name. */
+  readonly view: string;
+  /** Everything up to it is in `state` (`epoch:offset`); events of the topic that still waited are given up. */
+  readonly position: string;
+  readonly state: unknown;
+}
+
 export interface SubscriptionEvents<Catalog extends object> {
   readonly event: EventOf<Catalog>;
+  /** With `since: 'snapshot'`: before the events that follow it, and again where events were missed. */
+  readonly snapshot: Snapshot;
   readonly gap: Gap;
   readonly subscribed: Subscribed;
   readonly lag: Lag;
@@ -311,6 +328,15 @@ export interface Client<Catalog extends object = OpenCatalog> {
    * ```
    */
   topic(topicOrPattern: string, options?: SubscribeOptions): Subscription<Catalog>;
+  /**
+   * Keeps the state of a topic current. `view` must be the one that the server has for the topic; those of Millrace's
+   * families are in `@millrace/catalog/views`.
+   *
+   * ```ts
+   * for await (const { progress, etaSeconds } of client.view('task.build-7', taskView)) show(progress, etaSeconds);
+   * ```
+   */
+  view<State>(topic: string, view: View<State>): LiveView<State>;
   /**
    * Reads the user's own inbox with acknowledgements: what was sent to the user while no device was connected comes too,
    * in order. See {@link Consumer}.

@@ -15,6 +15,7 @@ import {
   parsePosition,
   type ServerMessage,
   type Since,
+  type SnapshotMessage,
 } from '@millrace/protocol';
 import type { FakePlatform, FakeSocket } from './fake-platform.ts';
 
@@ -62,6 +63,8 @@ export class FakeServer {
   /** Stores publications but keeps the answer. */
   mute = false;
   readonly refuseSubscribe = new Map<string, CodeName>();
+  /** How many of a topic's newest events come after its snapshot, as a replay. */
+  snapshotsBehind = 0;
   readonly #platform: FakePlatform;
   readonly log: Stored[] = [];
   readonly #heads = new Map<string, { epoch: string; offset: number; sealed: boolean }>();
@@ -315,6 +318,11 @@ export class FakeServer {
     const code = this.refuseSubscribe.get(topic);
     if (code !== undefined) this.#refuse(session, id, { code });
     if (code !== undefined || this.#refusesNext(session, id)) return;
+    if (since === 'snapshot') {
+      session.topics.set(topic, undefined);
+      this.#sendSnapshots(session, id, topic);
+      return;
+    }
     const { epoch, offset, sealed } = this.#head(topic);
     const consumer = name === undefined ? undefined : this.#consumer(topic, name);
     const begin = consumer === undefined ? since : { epoch, offset: consumer.acked };
@@ -344,6 +352,33 @@ export class FakeServer {
     if (compiled !== undefined && last !== undefined) {
       session.socket.push(this.#positionAt(topic, last, this.cursor));
     }
+  }
+
+  /** The state of a topic is the data of all of its events. */
+  #sendSnapshots({ socket }: Session, id: unknown, topic: string): void {
+    const { epoch, offset, sealed } = this.#head(topic);
+    const topics = hasWildcard(topic)
+      ? [...this.#heads.keys()].filter((each) => matchesPattern(topic, each))
+      : [topic];
+    const behind = hasWildcard(topic) ? 0 : Math.min(offset, this.snapshotsBehind);
+    const place = hasWildcard(topic) ? {} : { position: `${epoch}:${offset}` };
+    const more = { cursor: this.cursor, recovered: true, replayed: behind, snapshots: topics.length };
+    const end = sealed ? { sealed: true } : {};
+    socket.push({ type: 'subscribed', id, topic, ...more, ...place, ...end });
+    for (const each of topics) socket.push(this.snapshotOf(each, hasWildcard(topic) ? 0 : behind));
+    if (behind > 0) for (const event of this.#eventsNow(topic).slice(-behind)) socket.push(event);
+  }
+
+  snapshotOf(topic: string, behind = 0): SnapshotMessage {
+    const { epoch, offset } = this.#head(topic);
+    const state = this.#eventsNow(topic)
+      .slice(0, offset - behind)
+      .map(({ data }) => data);
+    return { type: 'snapshot', topic, view: 'list', position: `${epoch}:${offset - behind}`, state };
+  }
+
+  #eventsNow(topic: string): EventMessage[] {
+    return this.eventsOf(topic).filter(({ epoch }) => epoch === this.#head(topic).epoch);
   }
 
   #after(topic: string, since: Since): EventMessage[] | 'expired' | 'epoch' {
