@@ -1,12 +1,14 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
+import { agentsView } from '../views/agents.ts';
 import { count, id, percent, text } from './fields.ts';
 
 export const agentFamily = eventFamily({
   name: 'agent',
   description: 'Agents: what each is, how it fares, and what it does.',
   topics: ['agents.*', 'agent.*'],
+  view: agentsView,
   events: [
     eventType({
       name: 'agent_status',

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
+import { scanView } from '../views/scan.ts';
 import { count, durationMs, id, percent, producedAt, text } from './fields.ts';
 
 const scan_id = Type.Optional(id('The scan; the topic tells when it is missing.'));
@@ -9,6 +10,7 @@ export const scanFamily = eventFamily({
   name: 'scan',
   description: 'A search for something, such as weaknesses of a site, and what it finds.',
   topics: ['scan.*'],
+  view: scanView,
   events: [
     eventType({
       name: 'scan.started',

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
+import { taskView } from '../views/task.ts';
 import { count, durationMs, id, percent, producedAt, text } from './fields.ts';
 
 const task_id = id('The task.');
@@ -11,6 +12,7 @@ export const taskFamily = eventFamily({
   name: 'task',
   description: 'A piece of work with a beginning, a progress and an end, usually one topic each.',
   topics: ['task.*'],
+  view: taskView,
   events: [
     eventType({
       name: 'task.started',

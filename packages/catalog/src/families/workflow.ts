@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
+import { workflowsView } from '../views/workflows.ts';
 import { count, id, number, percent, producedAt, text } from './fields.ts';
 
 const workflow_id = id('The run of the workflow.');
@@ -12,6 +13,7 @@ export const workflowFamily = eventFamily({
   name: 'workflow',
   description: 'Runs of workflows, step by step.',
   topics: ['workflow.*', 'workflows.*'],
+  view: workflowsView,
   events: [
     eventType({
       name: 'workflow.started',
