@@ -33,7 +33,7 @@ test('what is published must fit the catalog', () => {
 });
 
 test('without a catalog of its own a client knows the events of Millrace, and takes any other', () => {
-  const publish = (client: Client): void => {
+  const publish = (client: Client<OpenCatalog>): void => {
     void client.publish('task.a', 'task.progress', { task_id: 'a', progress: 1, message: '' });
     void client.publish('orders.new', 'order.created', { id: 17 });
     // @ts-expect-error a field is missing
@@ -74,4 +74,13 @@ test('of any catalog any event may be published, and data is unknown', () => {
   expectTypeOf<Client<AnyCatalog>['publish']>().parameter(1).toEqualTypeOf<string>();
   expectTypeOf<EventOf<AnyCatalog>['data']>().toEqualTypeOf<unknown>();
   expectTypeOf<EventOf<AnyCatalog>['event']>().toEqualTypeOf<string>();
+});
+
+test('what takes any client takes one of every catalog', () => {
+  const use = (client: Client): void => client.close();
+  const useAll = (own: Client<Tasks>, open: Client<OpenCatalog>): void => {
+    use(own);
+    use(open);
+  };
+  expectTypeOf(useAll).returns.toBeVoid();
 });

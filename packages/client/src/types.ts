@@ -282,7 +282,7 @@ export interface SubscriptionEvents<Catalog extends object> {
  * The loop ends after the event that seals the topic, and when the subscription or client is closed. It throws a
  * `MillraceError` when the subscription is refused, and when the client gives up (`reconnect_failed`).
  */
-export interface Subscription<Catalog extends object = OpenCatalog> extends AsyncIterable<EventOf<Catalog>> {
+export interface Subscription<Catalog extends object = AnyCatalog> extends AsyncIterable<EventOf<Catalog>> {
   /** The topic or pattern. */
   readonly topic: string;
   /**
@@ -305,8 +305,11 @@ export interface Subscription<Catalog extends object = OpenCatalog> extends Asyn
   close(): void;
 }
 
-/** A connection to one server that mends itself. {@link createClient} makes one. */
-export interface Client<Catalog extends object = OpenCatalog> {
+/**
+ * A connection to one server that mends itself. {@link createClient} makes one. Without a type argument it is any client,
+ * whatever its catalog: what takes one to use it, says `Client`.
+ */
+export interface Client<Catalog extends object = AnyCatalog> {
   readonly state: ConnectionState;
   /** Which transport is in use; `auto` may change it. */
   readonly transport: TransportName;

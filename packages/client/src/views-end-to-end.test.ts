@@ -111,7 +111,7 @@ test.each(transports)(
   '[REC-1] [PUB-2] over %s a server that is killed and comes back mid-task costs nothing',
   async (transport) => {
     const directory = await temporaryFolder();
-    let server = await ServerProcess.start(directory);
+    let server = await ServerProcess.start(directory, TEST_SECRET);
     ends.push(() => server.kill());
     const proxy = await CuttableProxy.start(server.port);
     ends.push(() => proxy.close());
@@ -125,7 +125,7 @@ test.each(transports)(
         if (done === 50) await until(() => (view.state?.progress ?? 0) > 10, 'the viewer to see it', 10_000);
         if (done === 100) {
           await server.kill();
-          server = await ServerProcess.start(directory);
+          server = await ServerProcess.start(directory, TEST_SECRET);
           proxy.target = server.port;
         }
       }

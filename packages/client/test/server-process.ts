@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { TEST_SECRET } from '@millrace/testkit';
 
 /** A real server in a process of its own, so that it can be killed. */
 export class ServerProcess {
@@ -13,13 +12,13 @@ export class ServerProcess {
     this.port = port;
   }
 
-  static async start(directory: string): Promise<ServerProcess> {
+  static async start(directory: string, secret: string): Promise<ServerProcess> {
     const script = `
       import { createServer } from '@millrace/server';
       const server = await createServer({
         host: { enabled: false },
         log: { level: 'fatal' },
-        auth: { secret: ${JSON.stringify(TEST_SECRET)} },
+        auth: { secret: ${JSON.stringify(secret)} },
         server: { port: 0 },
         data: { directory: ${JSON.stringify(directory)} },
       });

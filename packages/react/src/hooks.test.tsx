@@ -15,6 +15,7 @@ import {
   useLatest,
   useMillrace,
   useTopic,
+  useView,
 } from './index.ts';
 
 type Listener = (value: unknown) => void;
@@ -53,6 +54,10 @@ class FakeSubscription extends FakeEmitter {
 class FakeClient extends FakeEmitter {
   state: ConnectionState = 'connecting';
   readonly subscriptions: FakeSubscription[] = [];
+
+  view(topic: string, view: unknown): FakeSubscription {
+    return this.topic(topic, view);
+  }
 
   topic(topic: string, options: unknown): FakeSubscription {
     const subscription = new FakeSubscription(topic, options);
@@ -298,6 +303,56 @@ test('useInbox shows what is to be acknowledged; what is, here or on another dev
   client.only.emit('message', message(5));
   act(() => client.only.emit('acknowledged', { topic: 'user.ada', offset: 2 }));
   expect(shown()).toEqual([4, 5]);
+});
+
+/** Changes its state in place, as a view may. */
+const counting = {
+  name: 'count',
+  version: 1,
+  holdsLog: false,
+  initial: () => ({ count: 0 }),
+  fold: (state: { count: number }) => state,
+};
+
+test('useView renders the newest state once a frame, as another object', () => {
+  const { results, last } = renderHook(() => useView('task.a', counting));
+  expect(last()).toEqual({ state: undefined, phase: 'opening', error: undefined });
+  const state = { count: 1 };
+  client.only.emit('change', state);
+  state.count = 2;
+  client.only.emit('change', state);
+  frame();
+  expect(last()).toEqual({ state: { count: 2 }, phase: 'open', error: undefined });
+  state.count = 3;
+  act(() => {
+    client.only.emit('change', state);
+    client.only.emit('sealed', {});
+  });
+  expect(last()).toMatchObject({ state: { count: 3 }, phase: 'sealed' });
+  expect(new Set(results.map((snapshot) => snapshot.state)).size).toBe(3);
+});
+
+test('useView shares what several look at, as long as one does', () => {
+  const { last } = renderHook(() => [useView('task.a', counting), useView('task.a', counting)]);
+  client.only.emit('change', { count: 1 });
+  frame();
+  expect(last()[0]!.state).toEqual({ count: 1 });
+  expect(last()[0]).toBe(last()[1]);
+  render(null);
+  expect(client.open).toHaveLength(0);
+  const again = renderHook(() => useView('task.a', counting));
+  expect(again.last().phase).toBe('opening');
+  expect(client.subscriptions).toHaveLength(2);
+});
+
+test('useView tells why it failed, and keeps the state', () => {
+  const { last } = renderHook(() => useView('task.a', counting));
+  const error = new MillraceError('forbidden', 'no');
+  act(() => {
+    client.only.emit('change', { count: 1 });
+    client.only.emit('error', error);
+  });
+  expect(last()).toEqual({ state: { count: 1 }, phase: 'failed', error });
 });
 
 test('a hook outside of a provider says what to do', () => {

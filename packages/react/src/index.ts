@@ -9,3 +9,5 @@ export { type UseEventBatchesOptions, useEventBatches } from './use-event-batche
 export { useInbox } from './use-inbox.ts';
 export { useLatest } from './use-latest.ts';
 export { type UseTopicOptions, useTopic } from './use-topic.ts';
+export { useView } from './use-view.ts';
+export type { ViewSnapshot } from './view-store.ts';

@@ -1,4 +1,4 @@
-import type { AnyCatalog, Client } from '@millrace/client';
+import type { Client, OpenCatalog } from '@millrace/client';
 import { createContext, type ReactNode, useContext, useMemo } from 'react';
 import { type FrameScheduler, frameScheduler } from './frame-scheduler.ts';
 
@@ -40,7 +40,7 @@ export function useMillraceContext(): MillraceContextValue {
 }
 
 /** The client of the nearest provider, to publish with. */
-export function useMillrace<Catalog extends object = AnyCatalog>(): Client<Catalog> {
+export function useMillrace<Catalog extends object = OpenCatalog>(): Client<Catalog> {
   // A catalog exists at compile time only; every client is the same at run time.
   return useMillraceContext().client as unknown as Client<Catalog>;
 }

@@ -1,4 +1,4 @@
-import type { AnyCatalog, InboxOptions } from '@millrace/client';
+import type { InboxOptions, OpenCatalog } from '@millrace/client';
 import { useMemo, useSyncExternalStore } from 'react';
 import { createInboxStore, type InboxSnapshot } from './inbox-store.ts';
 import { useMillraceContext } from './millrace-provider.tsx';
@@ -12,7 +12,7 @@ import { useMillraceContext } from './millrace-provider.tsx';
  * messages.map((message) => <button key={message.id} onClick={message.ack}>{String(message.data)}</button>);
  * ```
  */
-export function useInbox<Catalog extends object = AnyCatalog>({
+export function useInbox<Catalog extends object = OpenCatalog>({
   userId,
   maxBufferedMessages,
   slow,

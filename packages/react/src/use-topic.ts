@@ -1,4 +1,4 @@
-import type { AnyCatalog } from '@millrace/client';
+import type { OpenCatalog } from '@millrace/client';
 import { useMemo, useSyncExternalStore } from 'react';
 import { useMillraceContext } from './millrace-provider.tsx';
 import { type ReadOptions, useStableOptions } from './read-options.ts';
@@ -16,7 +16,7 @@ export interface UseTopicOptions extends ReadOptions {
  * const { events, phase } = useTopic('task.build-7', { since: 'earliest' });
  * ```
  */
-export function useTopic<Catalog extends object = AnyCatalog>(
+export function useTopic<Catalog extends object = OpenCatalog>(
   topic: string,
   options: UseTopicOptions = {},
 ): TopicSnapshot<Catalog> {
