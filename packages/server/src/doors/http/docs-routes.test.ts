@@ -239,7 +239,7 @@ describe('the AsyncAPI document', () => {
     for (const [, anchor = ''] of text.matchAll(/href="#([^"]+)"/g)) expect(text).toContain(`id="${anchor}"`);
     expect(text).not.toMatch(/<script|<link|<img|<iframe|\son\w+=/);
     // Fields of what may be an object or `null`.
-    expect(text).toContain('<code>estimated_completion_seconds</code>');
+    expect(text).toContain('<code>current_task.estimated_completion_seconds</code>');
   });
 
   test('[HTTP-4] the two pages lead to each other and to their documents', async () => {

@@ -19,15 +19,27 @@ export interface Schema {
 }
 
 /** The fields of an object, of the objects in a list, or of either of several, and of what these hold. Empty where there are none. */
-export function propertyTable({ properties, required = [], items, anyOf = [] }: Schema): string {
-  if (items !== undefined) return propertyTable(items);
-  if (properties === undefined) return anyOf.map(propertyTable).join('');
-  const rows = Object.entries(properties).map(([name, property]) => [
-    `<code>${escapeHtml(name)}</code>${required.includes(name) ? ' *' : ''}`,
-    typeOf(property),
-    markdownToHtml(property.description ?? '') + propertyTable(property),
-  ]);
-  return table(['field', 'type', ''], rows);
+export function propertyTable(schema: Schema): string {
+  const rows = fieldRows(schema, '');
+  return rows.length === 0 ? '' : table(['field', 'type', ''], rows);
+}
+
+/** What a field holds follows it, by its path. */
+function fieldRows(
+  { properties = {}, required = [], items, anyOf = [] }: Schema,
+  prefix: string,
+): string[][] {
+  const own = Object.entries(properties).flatMap(([name, property]) => {
+    const path = prefix + name;
+    const row = [
+      `<code>${escapeHtml(path)}</code>${required.includes(name) ? ' *' : ''}`,
+      typeOf(property),
+      markdownToHtml(property.description ?? ''),
+    ];
+    return [row, ...fieldRows(property, property.items === undefined ? `${path}.` : `${path}[].`)];
+  });
+  const held = [...(items === undefined ? [] : [items]), ...anyOf];
+  return [...own, ...held.flatMap((schema) => fieldRows(schema, prefix))];
 }
 
 export function refName({ $ref }: Schema): string | undefined {
