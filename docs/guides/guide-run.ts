@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findMissingLine } from './expected-lines.ts';
-import type { Block, ExpectBlock, Guide } from './guide.ts';
+import type { Block, ExpectBlock, FileBlock, Guide } from './guide.ts';
 import { GuideShell, type Started, untilPrinted } from './guide-shell.ts';
 
 const WORKSPACE = fileURLToPath(new URL('../../', import.meta.url));
@@ -15,7 +15,7 @@ export function folderOf({ path }: Guide): string {
   return basename(path, '.md');
 }
 
-/** Writes a guide's files, and what its programs need to find our packages. */
+/** Writes a guide's files, which the server's configuration may be made of, and what its programs need to find our packages. */
 export function writeFiles(root: string, guide: Guide, port: number): void {
   const folder = join(root, folderOf(guide));
   mkdirSync(folder);
@@ -59,6 +59,7 @@ function environmentOf({ root, url, token }: GuideWorld): NodeJS.ProcessEnv {
 /** Does what a guide says, and throws at the first thing that is not as it says, naming the line. */
 export class GuideRun {
   readonly #guide: Guide;
+  readonly #folder: string;
   readonly #host: string;
   readonly #port: string;
   readonly #shell: GuideShell;
@@ -69,7 +70,8 @@ export class GuideRun {
     this.#guide = guide;
     this.#host = new URL(world.url).host;
     this.#port = String(world.port);
-    this.#shell = new GuideShell(join(world.root, folderOf(guide)), environmentOf(world));
+    this.#folder = join(world.root, folderOf(guide));
+    this.#shell = new GuideShell(this.#folder, environmentOf(world));
   }
 
   async run(): Promise<void> {
@@ -81,7 +83,7 @@ export class GuideRun {
   }
 
   async #do(block: Block): Promise<void> {
-    if (block.kind === 'file') return;
+    if (block.kind === 'file') return this.#write(block);
     if (block.kind === 'expect') return this.#expect(block);
     const here = { ...block, text: this.#addressed(block.text) };
     if (block.background) {
@@ -91,6 +93,11 @@ export class GuideRun {
     this.#last = await this.#shell
       .run(here)
       .catch((error: Error) => this.#fail(block, error.message, this.#shell.printed));
+  }
+
+  /** Once more, now that the server's address is known. */
+  #write({ name, text }: FileBlock): void {
+    writeFileSync(join(this.#folder, name), `${this.#addressed(text)}\n`);
   }
 
   async #expect({ lines, background, line }: ExpectBlock): Promise<void> {

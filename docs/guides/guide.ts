@@ -1,9 +1,13 @@
 /** A fenced block of a guide that does something. `line` is that of its fence, from 1. */
-export type Block =
-  | RunBlock
-  /** Saved under its name, for the blocks after it; a `millrace.config.*` is the server's. */
-  | { readonly kind: 'file'; readonly line: number; readonly name: string; readonly text: string }
-  | ExpectBlock;
+export type Block = RunBlock | FileBlock | ExpectBlock;
+
+/** Saved under its name, for the blocks after it; a `millrace.config.*` is the server's. */
+export interface FileBlock {
+  readonly kind: 'file';
+  readonly line: number;
+  readonly name: string;
+  readonly text: string;
+}
 
 export interface RunBlock {
   readonly kind: 'run';
