@@ -1,19 +1,11 @@
 import { type MillraceEvent, matchesPattern } from '@millrace/protocol';
-import { describeShapeErrors } from '@millrace/protocol/client-message';
 import type Type from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
+import { type DataProblem, describeDataErrors } from './data-problem.ts';
 import type { EventFamily } from './event-family.ts';
 import type { EventType } from './event-type.ts';
 import type { AnyView } from './view.ts';
 import { latestView } from './views/latest.ts';
-
-/** What is wrong with an event's data. */
-export interface DataProblem {
-  /** JSON pointer into the data; empty when it is the data itself. */
-  readonly path: string;
-  /** The end of a sentence that begins with the path. */
-  readonly problem: string;
-}
 
 type Check = Validator<Record<never, never>, Type.TSchema>;
 
@@ -84,7 +76,7 @@ class CheckedType {
   check(data: unknown): DataProblem | undefined {
     this.#current ??= Compile(this.type.data) as Check;
     if (this.#current.Check(data) || this.#versionOf(data) !== -1) return undefined;
-    return describeShapeErrors(this.#current.Errors(data));
+    return describeDataErrors(this.#current.Errors(data));
   }
 
   upcast(data: unknown): unknown {

@@ -27,7 +27,10 @@ interface Change {
   readonly value: string | number | boolean | null;
 }
 
-type Draft = Pick<MillraceEvent, 'event' | 'data'> & { readonly key?: string | undefined; readonly afterMs: number };
+type Draft = Pick<MillraceEvent, 'event' | 'data'> & {
+  readonly key?: string | undefined;
+  readonly afterMs: number;
+};
 
 const value = fc.oneof(
   fc.constantFrom('a', 'b', 'c', 'd'),
