@@ -88,6 +88,12 @@ describe('a task that is not at its end when the process ends', () => {
     expect(ends.map(({ event }) => event)).toEqual(['task.completed']);
   });
 
+  test('is told as it ended where the client was closed before that was stored', async () => {
+    const { exited } = await run('await started(); void task.complete(); client.close();');
+    await within(exited, 'the exit', 10_000);
+    expect(await lastOf('task.a')).toMatchObject({ event: 'task.completed', sealed: true });
+  });
+
   test('does not hold up a process for long whose server is gone', async () => {
     const child = await run(
       'await started(); console.log("ready"); process.on("SIGUSR2", () => process.exit(4));',

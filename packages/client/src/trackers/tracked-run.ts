@@ -1,4 +1,4 @@
-import type { PublishResult } from '@millrace/protocol';
+import type { MillraceError, PublishResult } from '@millrace/protocol';
 import type { LastEvent, Timer } from '../platform.ts';
 import { reported, type TrackerHost } from './tracker-host.ts';
 
@@ -33,7 +33,7 @@ export class TrackedRun {
   #told = 0;
   #ending: EventToTell | undefined;
   #stored: Promise<void> | undefined;
-  readonly #finished = Promise.withResolvers<void>();
+  readonly #finished = Promise.withResolvers<unknown>();
 
   constructor({ host, kind, id, failure }: TrackedRunOptions) {
     this.#host = host;
@@ -61,7 +61,7 @@ export class TrackedRun {
   }
 
   /** Resolves when its last event is stored, or refused for good. */
-  get finished(): Promise<void> {
+  get finished(): Promise<unknown> {
     return this.#finished.promise;
   }
 
@@ -102,11 +102,12 @@ export class TrackedRun {
   async #seal(ending: EventToTell): Promise<void> {
     this.#ending = ending;
     const { topic, event, data, ...options } = this.lastEvent('');
-    try {
-      await reported(this.#host, this.#host.publish(topic, event, data, options));
-    } finally {
-      this.#finished.resolve();
-    }
+    const stored = reported(this.#host, this.#host.publish(topic, event, data, options));
+    stored.then(this.#finished.resolve, (error: MillraceError) => {
+      // The client is gone: when the process ends it can still be told.
+      if (error.code !== 'unavailable' && error.code !== 'unknown') this.#finished.resolve(undefined);
+    });
+    await stored;
   }
 }
 
