@@ -11,6 +11,7 @@ import { plainProblems } from './plain-config.ts';
 import { type NamespacePolicy, RESERVED_NAMESPACES } from './policy.ts';
 import { processProblems } from './processes-config.ts';
 import { readAlertRules } from './read-alert-rules.ts';
+import { readBridgeRules } from './read-bridge-rules.ts';
 
 export { ConfigError } from './config-layer.ts';
 export type { ApiKeyConfig, Config, ConfigInput, NamespaceConfig } from './config-schema.ts';
@@ -60,12 +61,14 @@ function checkTogether({
   alerts,
   processes,
   sources,
+  bridge,
 }: Config): string[] {
   const problems: string[] = [
     ...plainProblems(plain),
     ...familyProblems(families),
     ...processProblems(processes),
     ...sourceProblems(sources),
+    ...readBridgeRules(bridge).problems,
   ];
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
     problems.push(
@@ -166,6 +169,8 @@ export function namespacePolicies({ namespaces, auth }: Config): Record<string, 
     'key-revocations': OWN_POLICY,
     // Written anew, and trimmed, by the service that knows which incidents are over.
     'alert-state': OWN_POLICY,
+    // Of which the newest counts.
+    'bridge-state': { ...OWN_POLICY, retention: { maxEvents: 10 } },
     'llm-streams': OWN_POLICY,
     'running-processes': OWN_POLICY,
     ...Object.fromEntries(

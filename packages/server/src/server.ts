@@ -7,6 +7,7 @@ import { DEFAULT_ENTITY } from './auth/identity.ts';
 import { createOriginCheck, type OriginCheck } from './auth/origin-check.ts';
 import { RevocationList } from './auth/revocation-list.ts';
 import { authOptionsOf } from './auth-config.ts';
+import { startBridge } from './bridge-config.ts';
 import { type Clock, systemClock, systemTurns, type Turns } from './clock.ts';
 import { type Config, namespacePolicies, resolveConfig } from './config.ts';
 import { Compression } from './doors/compression.ts';
@@ -266,11 +267,15 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     compression: doorway.compression.counters,
     commitSizes,
   });
+  const closeOwnEngine = async (error: unknown): Promise<never> => {
+    if (givenEngine === undefined) await engine.close();
+    throw error;
+  };
   const alerts = await startAlerts(config, { engine, publisher, clock, figures, onError }).catch(
-    async (error: unknown) => {
-      if (givenEngine === undefined) await engine.close();
-      throw error;
-    },
+    closeOwnEngine,
+  );
+  const bridge = await startBridge(config, { engine, publisher, clock, figures, onError }).catch(
+    closeOwnEngine,
   );
   const api = await createHttpApi({
     doorway,
@@ -306,6 +311,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
       hostMetrics?.close();
       metricSources.close();
       await alerts?.close();
+      await bridge?.close();
       revocations.close();
       await processes.close();
       await llm.close();

@@ -4,13 +4,16 @@ import { eventType } from '../event-type.ts';
 import { id, text } from './fields.ts';
 
 const agent_id = id('The agent.');
-const what = Type.Unknown({ description: 'What the event that it was made of said.' });
+const what = Type.Unknown({
+  description:
+    'What the event that it was made of said; of an object, with the name of that event as `source_event`.',
+});
 
 export const bridgeFamily = eventFamily({
   name: 'bridge',
   description:
     'What bridge rules make of other events, under the names that clients elsewhere know them by. Observers get them.',
-  topics: ['observers'],
+  topics: ['observers', 'observers.*'],
   events: [
     eventType({
       name: 'agent_update',
@@ -29,6 +32,7 @@ export const bridgeFamily = eventFamily({
         agent_id,
         old_status: text('Before.'),
         new_status: text('Now.'),
+        timestamp: Type.Optional(text('When, ISO 8601.')),
         animation: Type.Enum(['pulse', 'fade'], {
           description: 'How to show it: `pulse` when it is active now, else `fade`.',
         }),
@@ -39,7 +43,7 @@ export const bridgeFamily = eventFamily({
       name: 'project_update',
       description: 'Something about a project is new: made of `project.*`.',
       data: what,
-      example: { project_id: 'p-5', progress: 60 },
+      example: { source_event: 'project.progress.updated', project_id: 'p-5', progress: 60 },
     }),
     eventType({
       name: 'task_assignment',
@@ -51,13 +55,13 @@ export const bridgeFamily = eventFamily({
       name: 'health_update',
       description: 'The system fares otherwise than before: made of `system.health.changed`.',
       data: what,
-      example: { severity: 'warning', message: 'the queue grows' },
+      example: { source_event: 'system.health.changed', severity: 'warning', message: 'the queue grows' },
     }),
     eventType({
       name: 'generic_update',
       description: 'Any other event of the patterns that the configuration names.',
       data: what,
-      example: { sku: 'A-17', left: 3 },
+      example: { source_event: 'stock.changed', sku: 'A-17', left: 3 },
     }),
   ],
 });

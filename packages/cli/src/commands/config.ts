@@ -1,5 +1,11 @@
 import { resolve } from 'node:path';
-import { CONFIG_OPTIONS, type Config, defaultConfig, loadConfig } from '@millrace/server/config';
+import {
+  CONFIG_OPTIONS,
+  type Config,
+  defaultConfig,
+  loadConfig,
+  type OptionSchema,
+} from '@millrace/server/config';
 import type { Command } from 'commander';
 import { documentConfig } from '../config-reference.ts';
 import { say } from '../status.ts';
@@ -7,12 +13,27 @@ import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
 
 /** The configuration as it may be shown: secrets are left out, and of families, which have functions, all but the names. */
 export function withoutSecrets({ families, ...config }: Config): Record<string, unknown> {
-  const shown = structuredClone(config) as Record<string, Record<string, unknown>>;
+  const shown: Record<string, unknown> = { ...config };
   for (const { section, key, schema } of CONFIG_OPTIONS) {
-    const values = shown[section];
-    if (schema.secret === true && key !== undefined && values?.[key] !== undefined) values[key] = '(secret)';
+    const values = shown[section] as Record<string, unknown> | undefined;
+    if (key === undefined || values?.[key] === undefined) continue;
+    shown[section] = { ...values, [key]: withoutSecret(values[key], schema) };
   }
   return { ...shown, families: families.map(({ name }) => name) };
+}
+
+function withoutSecret(value: unknown, { secret, items, properties }: OptionSchema): unknown {
+  if (secret === true) return '(secret)';
+  if (typeof value === 'function') return '(function)';
+  if (Array.isArray(value)) {
+    return items === undefined ? value : value.map((each) => withoutSecret(each, items));
+  }
+  if (typeof value !== 'object' || value === null || properties === undefined) return value;
+  const fields = Object.entries(value).map(([name, field]) => [
+    name,
+    withoutSecret(field, properties[name] ?? {}),
+  ]);
+  return Object.fromEntries(fields);
 }
 
 interface CheckFlags {
