@@ -43,13 +43,10 @@ export async function startChat({ port, directory, secret, provider }: ChatOptio
     ...answeringBy(provider),
   });
   const page = readPage(join(import.meta.dirname, 'dist'));
-  const server = createHttpServer(async ({ method, url = '/' }, response) => {
-    // Your own login says who may have a token: a member of `chat.*` here, whoever asks.
-    if (method === 'POST' && url === '/token') {
-      const key = { alg: 'HS256', secret } as const;
-      const guest = { userId: `guest-${randomUUID()}`, roles: ['member'], ttlMs: TOKEN_MS } as const;
-      response.end(await signToken({ key, ...guest, clock: systemClock }));
-    } else send(response, page.get(url) ?? page.get('/'));
+  const server = createHttpServer(({ method, url = '/' }, response) => {
+    if (method === 'POST' && url === '/token')
+      void signGuestToken(secret).then((token) => response.end(token));
+    else send(response, page.get(url) ?? page.get('/'));
   });
   millrace.attach(server);
   server.listen(port, '127.0.0.1');
@@ -62,6 +59,17 @@ export async function startChat({ port, directory, secret, provider }: ChatOptio
       server.closeAllConnections();
     },
   };
+}
+
+/** Your own login says who may have a token; here everybody is a guest, who may read and write in `chat.*`. */
+function signGuestToken(secret: string): Promise<string> {
+  return signToken({
+    key: { alg: 'HS256', secret },
+    userId: `guest-${randomUUID()}`,
+    roles: ['member'],
+    ttlMs: TOKEN_MS,
+    clock: systemClock,
+  });
 }
 
 function answeringBy(provider: ChatOptions['provider']): ServerOptions {
