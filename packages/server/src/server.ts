@@ -37,6 +37,8 @@ import { Policies } from './policy.ts';
 import { startProcesses } from './processes-config.ts';
 import { Audit } from './services/audit.ts';
 import { COMMIT_SIZE_BOUNDS } from './services/figure-sources.ts';
+import { announceShutdown } from './services/shutdown-notice.ts';
+import { StorageWatch } from './services/storage-watch.ts';
 import { TokenRevocations } from './services/token-revocations.ts';
 import { type Mutable, Server } from './serving.ts';
 import { ClientCounters } from './session/client-counters.ts';
@@ -135,9 +137,11 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     clock,
     checks,
     onStored: (entity, events) => observation?.analytics?.published(entity, events),
+    onFailed: (input, error) => storage.failed(input, error),
     maxEventBytes: limits.maxMessageBytes,
     priorityOf: (topic, event) => policies.priorityOf(topic, event),
   });
+  const storage = new StorageWatch({ clock, publisher });
   const inbox = new InboxService({
     engine,
     hub,
@@ -307,7 +311,9 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     publisher,
     wheel,
     authenticator,
+    announcing: () => announceShutdown({ clock, turns, connections, publisher }),
     closing: async () => {
+      storage.close();
       hostMetrics?.close();
       metricSources.close();
       await alerts?.close();

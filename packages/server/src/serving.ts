@@ -56,6 +56,8 @@ export interface ServerParts {
   readonly publisher: Publisher;
   readonly wheel: TimingWheel;
   readonly authenticator: Authenticator;
+  /** Says that the server goes away, to whoever wants to hear it; does not wait long. */
+  readonly announcing: () => Promise<void>;
   readonly closing: () => Promise<void>;
 }
 
@@ -168,13 +170,14 @@ export class Server implements MillraceServer {
   }
 
   async #close(): Promise<void> {
-    const { doorway, api, closing } = this.#parts;
+    const { doorway, api, announcing, closing } = this.#parts;
     doorway.draining = true;
     const own = this.#own;
     const ended = own && new Promise<void>((resolve) => own.close(() => resolve()));
     const deadline = new Promise<void>((resolve) => {
       doorway.sessions.clock.after(DRAIN_MS, resolve);
     });
+    await announcing();
     const goodbyes = doorway.connections
       .all()
       .map((session) => session.drain('the server is shutting down', RETRY_AFTER_MS));

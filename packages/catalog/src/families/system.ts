@@ -16,13 +16,15 @@ export const systemFamily = eventFamily({
     }),
     eventType({
       name: 'system.error',
-      description: 'Something is broken.',
+      description:
+        'Something is broken. The server says so on `system.error` of the entity `default` once it can store again what it could not for a while.',
       data: Type.Object({ message: text('What.'), code: Type.Optional(text('Its code.')) }),
       example: { message: 'the disk is full', code: 'storage-full' },
     }),
     eventType({
       name: 'system.maintenance',
-      description: 'The server will not be, or is not, as usual.',
+      description:
+        'The server will not be, or is not, as usual. Before it goes away it says so on `system.maintenance`, where somebody follows that topic.',
       data: Type.Object({
         message: text('What.'),
         starts_at: Type.Optional(text('ISO 8601.')),

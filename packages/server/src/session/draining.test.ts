@@ -1,9 +1,18 @@
-import { ManualClock, OPCODE, RawWebSocket, TestServer, type UpgradeRefused } from '@millrace/testkit';
+import {
+  ApiClient,
+  ManualClock,
+  OPCODE,
+  RawWebSocket,
+  TestServer,
+  type UpgradeRefused,
+  until,
+} from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_ENTITY } from '../auth/identity.ts';
 import { systemClock, systemTurns } from '../clock.ts';
 import type { AppendRequest } from '../engine/engine.ts';
 import { createMemoryEngine } from '../engine/memory-engine.ts';
+import type { ConnectionInfo } from './connections.ts';
 
 describe('a server that closes', () => {
   test('[CLOSE-2] says `closing` to everyone, and closes with 4000', async () => {
@@ -62,6 +71,35 @@ describe('a server that closes', () => {
     reader.close();
     await again.close();
     await server.close();
+  });
+
+  test('[SYS-1] who follows system.maintenance hears of it first, and nobody else is told by an event', async () => {
+    const server = await TestServer.start();
+    const [follower, other] = [
+      await server.connect('/ws', { entity: 'a' }),
+      await server.connect('/ws', { entity: 'b' }),
+    ];
+    const bare = await server.connect<{ type: string }>('/ws/system/maintenance', { entity: 'a' });
+    const api = new ApiClient(server.origin, await server.token({ entity: 'a' }));
+    await until(async () => {
+      const { body } = await api.get<{ connections: ConnectionInfo[] }>('/api/v1/connections');
+      return body.connections.some(
+        ({ door, subscriptions }) => door === 'bare' && subscriptions.length === 1,
+      );
+    });
+    follower.send({ type: 'subscribe', topic: 'system.*' });
+    await follower.next('subscribed');
+    other.send({ type: 'subscribe', topic: 'task.*' });
+    await other.next('subscribed');
+    const closed = server.close();
+    expect(await bare.next()).toMatchObject({ type: 'system.maintenance', message: expect.any(String) });
+    expect(await follower.next()).toMatchObject({
+      event: 'system.maintenance',
+      data: { starts_at: expect.any(String) },
+    });
+    await follower.next('closing');
+    expect(await other.next()).toMatchObject({ type: 'closing' });
+    await closed;
   });
 
   test('[CLOSE-2] takes no publication after its goodbye, and says so', async () => {

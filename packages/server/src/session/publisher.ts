@@ -33,6 +33,8 @@ export interface PublisherOptions {
   /** The priority of an event whose publisher named none. */
   readonly priorityOf: (topic: string, event: string) => Priority;
   readonly checks: EventChecks;
+  /** Is told what the log could not store for now, and that of which nobody knows. */
+  readonly onFailed?: (input: EncodedInput, error: MillraceError) => void;
   /** Is told what was stored, after it was; repeats are not. */
   readonly onStored?: (entity: string, events: readonly EncodedInput[]) => void;
 }
@@ -55,6 +57,7 @@ export class Publisher {
   readonly #priorityOf: PublisherOptions['priorityOf'];
   readonly #checks: EventChecks;
   readonly #onStored: PublisherOptions['onStored'];
+  readonly #onFailed: PublisherOptions['onFailed'];
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
@@ -63,6 +66,7 @@ export class Publisher {
     this.#priorityOf = options.priorityOf;
     this.#checks = options.checks;
     this.#onStored = options.onStored;
+    this.#onFailed = options.onFailed;
   }
 
   /**
@@ -135,17 +139,19 @@ export class Publisher {
     return results;
   }
 
-  #count({ event }: EncodedInput, outcome: PublishResult | MillraceError): void {
+  #count(input: EncodedInput, outcome: PublishResult | MillraceError): void {
     const { counters } = this;
     if (!(outcome instanceof MillraceError)) {
       if (outcome.duplicate) counters.duplicates++;
       else {
         counters.published++;
-        this.byName.add(event);
+        this.byName.add(input.event);
       }
-    } else if (outcome.code === 'unknown') counters.unknown++;
-    else if (outcome.retryable) counters.failed++;
-    else counters.refused++;
+    } else if (outcome.code === 'unknown' || outcome.retryable) {
+      if (outcome.code === 'unknown') counters.unknown++;
+      else counters.failed++;
+      this.#onFailed?.(input, outcome);
+    } else counters.refused++;
   }
 
   #check(entity: string, input: EncodedInput, permit: (topic: string) => void): AppendRequest {
