@@ -22,11 +22,13 @@ const { values } = parseArgs({
     cut: { type: 'string', default: 'sdk' },
     'cut-ms': { type: 'string', default: '1000' },
     only: { type: 'string' },
+    doors: { type: 'string', default: 'sdk,sse,bare' },
   },
 });
 const BOUNDS = { bytesPerSecond: 20e6, grownBytes: 50 * 1024 * 1024, slowedBy: 0.05 } as const;
 const PACE_BYTES_PER_SECOND = 5e6;
-const DOORS = ['sdk', 'sse', 'bare'] as const;
+const WARM_UP_BYTES = 20e6;
+const doors = values.doors.split(',').filter((door): door is ViewerOrder['door'] => door !== '');
 
 const bytes = Number(values.bytes);
 const secret = 'the soak test signs its own tokens with this';
@@ -51,29 +53,34 @@ const tokenFor = (role: 'observer' | 'publisher') =>
     clock: systemClock,
   });
 const tokens = { observer: await tokenFor('observer'), publisher: await tokenFor('publisher') };
-/* … */
 
 function residentBytes(): number {
   const [, kB] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
   return Number(kB) * 1024;
 }
 
-/** The highest that memory got until stopped. */
-function watchMemory(): { stop(): number } {
-  let peak = residentBytes();
-  const timer = setInterval(() => {
-    peak = Math.max(peak, residentBytes());
-  }, 50);
-  return {
-    stop() {
-      clearInterval(timer);
-      return peak;
-    },
-  };
+/** What a process has computed so far, all its threads together; 0 when it is gone. */
+function cpuSeconds(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
+}
+
+/** Calls `look` until stopped. */
+function watch(look: () => void): () => void {
+  const timer = setInterval(look, 50);
+  return () => clearInterval(timer);
 }
 
 interface Run {
   readonly seconds: number;
+  /** Of the process itself, without what it started. */
+  readonly cpu: number;
   readonly exitCode: number;
 }
 
@@ -84,8 +91,13 @@ async function time(executable: string, args: readonly string[]): Promise<Run> {
     env: { ...env, MILLRACE_URL: url, MILLRACE_TOKEN: tokens.publisher },
     cwd: directory,
   });
+  let cpu = 0;
+  const stop = watch(() => {
+    cpu = Math.max(cpu, cpuSeconds(child.pid));
+  });
   const [exitCode] = (await once(child, 'exit')) as [number];
-  return { seconds: (performance.now() - start) / 1000, exitCode };
+  stop();
+  return { seconds: (performance.now() - start) / 1000, cpu, exitCode };
 }
 
 const printing = (...args: string[]): [string, ...string[]] => [process.execPath, command, ...args];
@@ -123,9 +135,18 @@ const expect = (holds: boolean, problem: string): void => {
 };
 const mb = (value: number): string => (value / 1e6).toFixed(1);
 
-async function throughput(round: number, expected: { stdout: string; stderr: string }): Promise<void> {
-  const topic = `tool.soak-${round}`;
-  const viewers = DOORS.map((door) =>
+interface Watched {
+  readonly run: Run;
+  readonly seen: readonly ViewerReport[];
+  readonly viewedSeconds: number;
+  readonly before: number;
+  readonly grown: number;
+  readonly serverCpu: number;
+}
+
+/** Runs the printing command with a viewer at each door. */
+async function watched(topic: string, size: number): Promise<Watched> {
+  const viewers = doors.map((door) =>
     startViewer({
       door,
       url,
@@ -135,26 +156,50 @@ async function throughput(round: number, expected: { stdout: string; stderr: str
     }),
   );
   const reports = Promise.all(viewers.map(reportOf));
+  // They are to be there from the beginning.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const before = residentBytes();
-  const memory = watchMemory();
+  let peak = before;
+  const stop = watch(() => {
+    peak = Math.max(peak, residentBytes());
+  });
+  const cpuBefore = cpuSeconds(server.pid);
   const start = performance.now();
-  const { seconds, exitCode } = await recorded(topic, printing('--bytes', String(bytes)));
+  const run = await recorded(topic, printing('--bytes', String(size)));
   const seen = await reports;
-  const viewed = (performance.now() - start) / 1000;
-  const grown = memory.stop() - before;
-  const rate = bytes / seconds;
+  stop();
+  return {
+    run,
+    seen,
+    viewedSeconds: (performance.now() - start) / 1000,
+    before,
+    grown: peak - before,
+    serverCpu: cpuSeconds(server.pid) - cpuBefore,
+  };
+}
+
+/** The first output that a server sees loads code, and fills caches up to their bounds: that is told by itself. */
+async function warmUp(): Promise<void> {
+  const { before, grown } = await watched('tool.soak-warm-up', WARM_UP_BYTES);
+  console.log(`warm-up of ${mb(WARM_UP_BYTES)} MB: server ${mb(before)} MB + ${mb(grown)} MB`);
+}
+
+async function throughput(round: number, expected: { stdout: string; stderr: string }): Promise<void> {
+  const { run, seen, viewedSeconds, before, grown, serverCpu } = await watched(`tool.soak-${round}`, bytes);
+  const rate = bytes / run.seconds;
   console.log(
-    `round ${round}: ${mb(rate)} MB/s (${seconds.toFixed(2)} s; the last viewer had it after ${viewed.toFixed(2)} s), server ${mb(before)} MB + ${mb(grown)} MB, cuts ${seen.map(({ cuts }) => cuts).join('/')}`,
+    `round ${round}: ${mb(rate)} MB/s (${run.seconds.toFixed(2)} s; the last viewer had it after ${viewedSeconds.toFixed(2)} s), ` +
+      `server ${mb(before)} MB + ${mb(grown)} MB, CPU server ${serverCpu.toFixed(1)} s, run ${run.cpu.toFixed(1)} s, ` +
+      `cuts ${seen.map(({ cuts }) => cuts).join('/')}`,
   );
-  expect(exitCode === 7, `round ${round}: exit code ${exitCode}`);
+  expect(run.exitCode === 7, `round ${round}: exit code ${run.exitCode}`);
   expect(rate >= BOUNDS.bytesPerSecond, `round ${round}: ${mb(rate)} MB/s`);
   expect(grown <= BOUNDS.grownBytes, `round ${round}: the server grew by ${mb(grown)} MB`);
   for (const [i, { stdout, stderr, gaps, exitCode: told, bytes: had }] of seen.entries()) {
     const right = stdout === expected.stdout && stderr === expected.stderr;
-    expect(right, `round ${round}: ${DOORS[i]} saw other bytes (${had} of ${bytes})`);
-    expect(gaps === 0, `round ${round}: ${DOORS[i]} was told of ${gaps} gaps`);
-    expect(told === 7, `round ${round}: ${DOORS[i]} saw exit code ${told}`);
+    expect(right, `round ${round}: ${doors[i]} saw other bytes (${had} of ${bytes})`);
+    expect(gaps === 0, `round ${round}: ${doors[i]} was told of ${gaps} gaps`);
+    expect(told === 7, `round ${round}: ${doors[i]} saw exit code ${told}`);
   }
 }
 
@@ -191,6 +236,7 @@ try {
     const expected = await expectedHashes();
     const alone = await time(...spread(printing('--bytes', String(bytes))));
     console.log(`alone: ${mb(bytes / alone.seconds)} MB/s`);
+    await warmUp();
     for (let round = 1; round <= Number(values.rounds); round++) await throughput(round, expected);
   }
   if (values.only !== 'throughput') await slowdown();

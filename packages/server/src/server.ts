@@ -234,7 +234,7 @@ export async function createServer(options: ServerOptions = {}): Promise<Millrac
     connections,
     authenticator,
     allowsOrigin,
-    compression: new Compression(config.compression),
+    compression: new Compression(config.compression, clock),
     plain,
     traffic,
     maxBytesInFlight: limits.maxInFlightBytes,

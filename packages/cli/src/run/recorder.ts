@@ -5,7 +5,7 @@ import { InFlight } from '@millrace/server/process';
 
 /** What may wait to be stored before the command is paused. */
 const MAX_EVENTS = 500;
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = 2 * 1024 * 1024;
 
 /** What the SDK's queue must hold: the bound above, and what comes in one go at the end. */
 export const MAX_QUEUED = 10 * MAX_EVENTS;

@@ -8,8 +8,11 @@ import { bareDialect, DIALECT_COUNT, jsonDialect, msgpackDialect } from './diale
 const WINDOWS: readonly WindowBits[] = [15, 12, 9];
 const RSV1 = 0x40;
 
+/** Where time stands still, there is time for everything. */
+const STILL = { monotonic: () => 0 };
+
 const create = (level: 'fast' | 'default' | 'best' = 'default', minBytes = 1024) =>
-  new Compression({ level, minBytes });
+  new Compression({ level, minBytes }, STILL);
 
 function payloadOf(frame: Buffer): Buffer {
   const short = (frame[1] as number) & 0x7f;
@@ -98,4 +101,17 @@ test('[COMP-2] one dialect for each dialect and window, with a place of its own 
   expect(new Set(indices).size).toBe(9);
   expect(Math.min(...indices)).toBeGreaterThanOrEqual(DIALECT_COUNT);
   expect(compression.dialect(jsonDialect, 12)).toBe(compression.dialect(jsonDialect, 12));
+});
+
+test('[COMP-3] what comes when compressing has taken its share of the time is sent as it is', () => {
+  // Each look at the clock takes 10 ms, and so does each compression.
+  let now = 0;
+  const clock = { monotonic: () => (now += 10) };
+  const compression = new Compression({ level: 'default', minBytes: 1024 }, clock);
+  const isCompressed = () => ((compression.frame(prose(2000), 15)[0] as number) & RSV1) === RSV1;
+  const flood = Array.from({ length: 50 }, isCompressed);
+  expect(flood[0]).toBe(true);
+  expect(flood.filter((compressed) => !compressed).length).toBeGreaterThan(10);
+  now += 1000;
+  expect(isCompressed()).toBe(true);
 });

@@ -1,4 +1,5 @@
 import { constants, deflateRawSync } from 'node:zlib';
+import type { Clock } from '../clock.ts';
 import type { Dialect, Frame, Payload } from '../hub/dialect.ts';
 import { DIALECT_COUNT, FormatDialect } from './dialects.ts';
 import { binaryFrame, deflatedFrame, textFrame } from './frames.ts';
@@ -10,6 +11,13 @@ export interface CompressionOptions {
   /** Payloads with fewer bytes are sent as they are. */
   readonly minBytes: number;
 }
+
+/**
+ * What compressing may take of the time, and how long it may take more at once. Where a flood of text passes through, as from a command
+ * that prints as fast as it can, everything else would wait for zlib: then what comes too soon is sent as it is.
+ */
+const MAX_SHARE = 0.2;
+const MAX_AT_ONCE_MS = 100;
 
 /** Of zlib. */
 const LEVELS: Readonly<Record<Exclude<CompressionLevel, 'none'>, number>> = { fast: 1, default: 6, best: 9 };
@@ -42,9 +50,14 @@ export class Compression {
   readonly counters = { compressedMessages: 0, rawBytes: 0, compressedBytes: 0 };
   readonly #level: number;
   readonly #minBytes: number;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  /** How long may be compressed now, in ms, and since when. */
+  #allowedMs = MAX_AT_ONCE_MS;
+  #countedAt = 0;
   readonly #dialects: Map<FormatDialect, FormatDialect>[] = WINDOW_CLASSES.map(() => new Map());
 
-  constructor({ level, minBytes }: CompressionOptions) {
+  constructor({ level, minBytes }: CompressionOptions, clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
     this.enabled = level !== 'none';
     this.#level = level === 'none' ? 0 : LEVELS[level];
     this.#minBytes = minBytes;
@@ -66,13 +79,13 @@ export class Compression {
     return dialect;
   }
 
-  /** A WebSocket frame of the payload, compressed where that makes it shorter. */
+  /** A WebSocket frame of the payload, compressed where that makes it shorter and there is time for it. */
   frame(payload: Payload, windowBits: WindowBits): Frame {
     const isText = typeof payload === 'string';
     const length = isText ? Buffer.byteLength(payload) : payload.length;
     if (length >= this.#minBytes) {
-      const deflated = this.#deflate(payload, length, windowBits);
-      if (deflated.length < length) {
+      const deflated = this.#deflateInTime(payload, length, windowBits);
+      if (deflated !== undefined && deflated.length < length) {
         this.counters.compressedMessages++;
         this.counters.rawBytes += length;
         this.counters.compressedBytes += deflated.length;
@@ -80,6 +93,17 @@ export class Compression {
       }
     }
     return isText ? textFrame(payload) : binaryFrame(payload);
+  }
+
+  /** `undefined` when compressing has taken its share of the time. */
+  #deflateInTime(payload: Payload, length: number, windowBits: WindowBits): Buffer | undefined {
+    const start = this.#clock.monotonic();
+    this.#allowedMs = Math.min(MAX_AT_ONCE_MS, this.#allowedMs + (start - this.#countedAt) * MAX_SHARE);
+    this.#countedAt = start;
+    if (this.#allowedMs <= 0) return undefined;
+    const deflated = this.#deflate(payload, length, windowBits);
+    this.#allowedMs -= this.#clock.monotonic() - start;
+    return deflated;
   }
 
   /** Synchronous: some 30 µs for 2 KB, less than handing it to another thread and back. */

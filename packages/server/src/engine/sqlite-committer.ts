@@ -69,6 +69,8 @@ interface Commit {
 const MAX_UNDER_WAY = 2;
 /** Requests of one commit; a single call may exceed it. More are hardly cheaper apiece, and wait longer. */
 const MAX_COMMIT_REQUESTS = 500;
+/** Of their data, in UTF-16 code units: the copies that go to the writer's thread take several times as much while a commit is under way. */
+const MAX_COMMIT_LENGTH = 1024 * 1024;
 /** Requests that may wait. Beyond that the disk does not keep up, and to wait longer would help nobody. */
 const MAX_WAITING_REQUESTS = 200_000;
 const REOPEN_DELAY_MS = 1000;
@@ -186,10 +188,14 @@ export class Committer {
   #takeGroup(): Item[] {
     let count = 0;
     let requests = 0;
+    let length = 0;
     for (const item of this.#waiting) {
       if (item.type === 'change' && item.alone) break;
-      if (requests >= MAX_COMMIT_REQUESTS) break;
-      if (item.type === 'append') requests += item.requests.length;
+      if (requests >= MAX_COMMIT_REQUESTS || length >= MAX_COMMIT_LENGTH) break;
+      if (item.type === 'append') {
+        requests += item.requests.length;
+        for (const { data } of item.requests) length += data.length;
+      }
       count++;
     }
     return this.#take(count);

@@ -6,6 +6,13 @@ import type { CursorSource, Dialect, Frame } from './dialect.ts';
 /** What an entry costs in memory beside its texts and frames, roughly. */
 const ENTRY_OVERHEAD_BYTES = 256;
 
+/** Beyond this length a text is taken for one of two bytes a character, as one that is not all Latin letters is kept. */
+const LONG_TEXT = 4096;
+
+function sizeOf({ data }: StoredEvent): number {
+  return (data.length > LONG_TEXT ? 2 * data.length : data.length) + ENTRY_OVERHEAD_BYTES;
+}
+
 /** An event with the frames it was encoded into. */
 export class RecentEvent {
   readonly event: StoredEvent;
@@ -91,14 +98,14 @@ export class RecentEvents implements RecentBudget {
     if (events.length > 0 && events.at(events.length - 1).event.epoch !== entry.event.epoch) events.clear();
     events.push(entry);
     this.#all.push(entry);
-    this.#bytes += entry.event.data.length + ENTRY_OVERHEAD_BYTES;
+    this.#bytes += sizeOf(entry.event);
     while (this.#bytes > this.#maxBytes && this.#all.length > 1) this.#evictOldest();
   }
 
   #evictOldest(): void {
     const entry = this.#all.shift();
     if (entry === undefined) return;
-    this.#bytes -= entry.event.data.length + ENTRY_OVERHEAD_BYTES + entry.frameBytes();
+    this.#bytes -= sizeOf(entry.event) + entry.frameBytes();
     // Entries leave in the order they came, so this one is the oldest of its lane and trail too,
     // unless these were cleared meanwhile.
     if (entry.lane.events.length > 0 && entry.lane.events.at(0) === entry) entry.lane.events.shift();

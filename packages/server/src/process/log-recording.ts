@@ -5,7 +5,7 @@ import type { Recording } from './recording.ts';
 
 /** What may wait to be stored before the command is paused. */
 const MAX_EVENTS = 500;
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_BYTES = 2 * 1024 * 1024;
 /** What is stored at a time. */
 const BATCH_EVENTS = 32;
 
