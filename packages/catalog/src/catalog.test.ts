@@ -65,6 +65,20 @@ describe('a catalog', () => {
   });
 
   test('refuses a name that is declared twice', () => {
-    expect(() => createCatalog([order, order])).toThrow('order.shipped');
+    expect(() => createCatalog([order, order])).toThrow('the event order.shipped is declared twice');
+    expect(() => createCatalog([order, { ...order, events: [] }])).toThrow(
+      'the family order is declared twice',
+    );
+  });
+
+  test('reads an earlier version as nothing, where that is what it is now', () => {
+    const gone = eventType({
+      name: 'order.gone',
+      description: 'It is gone.',
+      data: Type.Null(),
+      example: null,
+      earlier: [earlier({ data: Type.Object({ why: Type.String() }), upcast: () => null })],
+    });
+    expect(createCatalog([{ ...order, events: [gone] }]).upcast('order.gone', { why: 'x' })).toBeNull();
   });
 });

@@ -16,10 +16,13 @@ export class Catalog {
 
   constructor(families: readonly EventFamily[]) {
     this.families = families;
+    const names = families.map(({ name }) => name);
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
     for (const type of families.flatMap(({ events }) => events)) {
       if (this.#types.has(type.name)) throw new TypeError(`the event ${type.name} is declared twice`);
       this.#types.set(type.name, new CheckedType(type));
     }
+    if (twice !== undefined) throw new TypeError(`the family ${twice} is declared twice`);
   }
 
   /** The type of events of that name. */
@@ -38,7 +41,8 @@ export class Catalog {
 
   /** The data as the newest version of its type has it; as it is where it needs no change, or none is known. */
   upcast(event: string, data: unknown): unknown {
-    return this.#types.get(event)?.upcast(data) ?? data;
+    const type = this.#types.get(event);
+    return type === undefined ? data : type.upcast(data);
   }
 
   /** The view of a topic: of the first family whose topics match it. */
