@@ -59,11 +59,13 @@ export class TestServer {
     const directory = given ?? (await mkdtemp(join(tmpdir(), 'millrace-')));
     const server = await create({
       host: { enabled: false },
-      sources: { server: false, process: false },
       log: { level: 'fatal' },
       auth: { secret: TEST_SECRET },
       // Another release need not know of it.
-      ...(create === createServer && { analytics: { sessions: false } }),
+      ...(create === createServer && {
+        sources: { server: false, process: false },
+        analytics: { sessions: false },
+      }),
       ...rest,
       server: { port: 0, ...rest.server },
       data: { directory, ...rest.data },
