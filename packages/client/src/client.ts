@@ -302,9 +302,13 @@ class MillraceClient<Catalog extends object> implements Client<Catalog> {
   }
 
   #remembered(source: TokenSource | undefined): TokenSource | undefined {
-    if (source === undefined) return undefined;
+    // A token that never changes stays one: a connection gives up with it when it has expired.
+    if (typeof source !== 'function') {
+      this.#token = source;
+      return source;
+    }
     return async () => {
-      this.#token = typeof source === 'string' ? source : await source();
+      this.#token = await source();
       return this.#token;
     };
   }

@@ -51,7 +51,7 @@ export interface ProcessEnd {
   watch(unfinished: Unfinished): () => void;
 }
 
-/** Everything the SDK tak from its surroundings, so that tests and simulations can drive it. */
+/** Everything the SDK takes from its surroundings, so that tests and simulations can drive it. */
 export interface Platform {
   /** Wall-clock time in milliseconds since the Unix epoch. May step in either direction. */
   now(): number;
