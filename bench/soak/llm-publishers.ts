@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline';
+import { createClient } from '@millrace/client';
+import { publishAnswer } from '@millrace/client/llm';
+import { stampedToken } from './llm-clock.ts';
+
+/*
+ * Applications in a process of their own that publish answers with the SDK until their input ends, each token saying when it was
+ * emitted. The argument is JSON.
+ */
+
+export interface PublishersOrder {
+  readonly url: string;
+  readonly token: string;
+  readonly streams: number;
+  /** Over which the streams are spread. */
+  readonly clients: number;
+  readonly tokensPerSecond: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? '{}') as PublishersOrder;
+const { url, token, streams, tokensPerSecond } = order;
+let sent = 0;
+const abort = new AbortController();
+
+async function* tokens(): AsyncGenerator<string, void> {
+  const startMs = performance.now();
+  for (let i = 1; ; i++) {
+    sent++;
+    yield stampedToken();
+    const dueMs = startMs + (i * 1000) / tokensPerSecond;
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
+  }
+}
+
+const clients = Array.from({ length: order.clients }, () => createClient({ url, token }));
+const publishing = Array.from({ length: streams }, (_, i) => {
+  // biome-ignore lint/style/noNonNullAssertion: there is one for each number
+  const client = clients[i % clients.length]!;
+  return publishAnswer(client, { conversationId: `${i}`, signal: abort.signal }, tokens());
+});
+console.log(JSON.stringify({ streams }));
+for await (const _ of createInterface({ input: process.stdin })) console.log(JSON.stringify({ sent }));
+abort.abort();
+await Promise.all(publishing);
+for (const client of clients) client.close();
