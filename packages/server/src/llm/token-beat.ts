@@ -18,15 +18,21 @@ export interface BeatMember {
   broken(error: unknown): void;
 }
 
+/** How many beats a window has: answers take turns, so that a hundred of them do not all wait for one large write. */
+const BEATS = 4;
+
 /**
- * The window in which tokens are collected, one for all answers: whatever has come since the last beat is published together, so that
- * a hundred answers cost one commit and one flush a beat. After a quiet time the first token does not wait.
+ * The window in which tokens are collected, and the beat in which all answers share commits and flushes: what has come of an answer is
+ * published with the first beat after its window, together with other answers'. After a quiet time a token does not wait.
  */
 export class TokenBeat {
   readonly #clock: Clock;
   readonly #windowMs: number;
+  readonly #beatMs: number;
   readonly #publish: PublishMany;
-  #due = new Set<BeatMember>();
+  readonly #due = new Set<BeatMember>();
+  /** When a member was published last. */
+  readonly #publishedMs = new WeakMap<BeatMember, number>();
   #timer: Timer | undefined;
   #lastMs = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -34,21 +40,21 @@ export class TokenBeat {
   constructor(options: { readonly clock: Clock; readonly windowMs: number; readonly publish: PublishMany }) {
     this.#clock = options.clock;
     this.#windowMs = options.windowMs;
+    this.#beatMs = options.windowMs / BEATS;
     this.#publish = options.publish;
   }
 
-  /** The member is published with the next beat. Idempotent until then. */
+  /** The member is published with the first beat after its window. Idempotent until then. */
   join(member: BeatMember): void {
     if (this.#closed) return;
     this.#due.add(member);
-    if (this.#timer !== undefined) return;
-    const delayMs = Math.max(0, this.#lastMs + this.#windowMs - this.#clock.monotonic());
-    this.#timer = this.#clock.after(delayMs, () => this.#beat());
+    this.#plan();
   }
 
   /** The member is published at once, by itself. */
   publishNow(member: BeatMember): void {
     this.#due.delete(member);
+    this.#publishedMs.set(member, this.#clock.monotonic());
     this.#publishTogether(member.entity, [member]);
   }
 
@@ -59,12 +65,27 @@ export class TokenBeat {
     this.#due.clear();
   }
 
+  #plan(): void {
+    if (this.#timer !== undefined || this.#due.size === 0) return;
+    const delayMs = Math.max(0, this.#lastMs + this.#beatMs - this.#clock.monotonic());
+    this.#timer = this.#clock.after(delayMs, () => this.#beat());
+  }
+
   #beat(): void {
+    const nowMs = this.#clock.monotonic();
     this.#timer = undefined;
-    this.#lastMs = this.#clock.monotonic();
-    const byEntity = Map.groupBy(this.#due, ({ entity }) => entity);
-    this.#due = new Set();
-    for (const [entity, members] of byEntity) this.#publishTogether(entity, members);
+    this.#lastMs = nowMs;
+    // Half a beat too early is nearer than half a beat too late.
+    const latestMs = nowMs - this.#windowMs + this.#beatMs / 2;
+    const ready = [...this.#due].filter((member) => (this.#publishedMs.get(member) ?? 0) <= latestMs);
+    for (const member of ready) {
+      this.#due.delete(member);
+      this.#publishedMs.set(member, nowMs);
+    }
+    for (const [entity, members] of Map.groupBy(ready, ({ entity }) => entity)) {
+      this.#publishTogether(entity, members);
+    }
+    this.#plan();
   }
 
   #publishTogether(entity: string, members: readonly BeatMember[]): void {
