@@ -5,3 +5,4 @@
 
 export * from './answer-types.ts';
 export { publishAnswer } from './publish-answer.ts';
+export { type AnswerReader, readAnswer } from './read-answer.ts';
