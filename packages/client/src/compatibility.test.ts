@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { taskView } from '@millrace/catalog/views';
 import { createServer } from '@millrace/server';
 import { type CreateServer, TestServer, until, within } from '@millrace/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -125,6 +126,19 @@ test('[MSG-3] what the previous server does not offer is refused by its code', a
     .next();
   await expect(next).rejects.toMatchObject({ code: 'not-supported' });
   await client.publish('task.a', 'x', 1);
+});
+
+test('[MSG-3] a tracker tells its task to the previous server too, which has no state of it to give', async () => {
+  const server = await TestServer.start({ create: previous.createServer });
+  ends.push(() => server.close());
+  const client = createClient({ url: server.origin, token: await server.token() });
+  ends.push(() => client.close());
+  await client.progress({ name: 'Build', id: 'a' }, (task) => task.update(50));
+  const events: string[] = [];
+  for await (const { event } of client.topic('task.a', { since: 'earliest' })) events.push(event);
+  expect(events).toEqual(['task.started', 'task.progress', 'task.progress', 'task.completed']);
+  const state = client.view('task.a', taskView)[Symbol.asyncIterator]().next();
+  await expect(state).rejects.toMatchObject({ code: 'not-supported' });
 });
 
 test('[MSG-3] [REC-1] an upgrade of the server keeps what is stored, and its clients go on where they stopped', async () => {

@@ -100,6 +100,23 @@ test.each(transports)(
   },
 );
 
+test.each(transports)('[VIEW-2] [VIEW-3] over %s what is still empty begins, too', async (transport) => {
+  const server = await startServer();
+  const client = clientOf(server.origin, { transport });
+  const events: string[] = [];
+  const all = client.topic('task.*', { since: 'snapshot' });
+  all.on('event', ({ event }) => events.push(event));
+  const subscribed = new Promise((resolve) => all.on('subscribed', resolve));
+  const view = client.view('task.a', taskView);
+  await within(subscribed, 'the answer to the pattern');
+  await until(() => view.state !== undefined, 'the initial state');
+  expect(view.state).toEqual(taskView.initial());
+  await clientOf(server.origin).progress({ name: 'Build', id: 'a' }, () => {});
+  await until(() => view.closed && events.includes('task.completed'), 'the end');
+  expect(view.state?.status).toBe('completed');
+  expect(events).toEqual(['task.started', 'task.progress', 'task.completed']);
+});
+
 async function head(server: TestServer, topic: string): Promise<number> {
   const headers = { authorization: `Bearer ${await server.token()}` };
   const response = await fetch(`${server.origin}/api/v1/topics/${topic}/events?last`, { headers });

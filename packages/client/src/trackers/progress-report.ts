@@ -30,6 +30,7 @@ export class ProgressReport {
   constructor(options: ProgressReportOptions) {
     const { platform, total, updates } = options;
     const { maxPerSecond = 10, minPercent = 1 } = updates ?? {};
+    if (!(maxPerSecond > 0)) throw new TypeError(`maxPerSecond must be more than 0, not ${maxPerSecond}`);
     this.#options = options;
     this.meter = new ProgressMeter(total ?? PERCENT);
     this.#rate = new SmoothedRate(platform.monotonic());

@@ -5,6 +5,11 @@ import { reported, type TrackerHost } from './tracker-host.ts';
 /** How long leaving a scope waits until the end is stored; after it the SDK goes on trying by itself. */
 const LEAVE_MS = 5000;
 
+/** What is wrong with the data, and not with telling it. */
+const UNSPEAKABLE: readonly string[] = ['too-large', 'bad-message', 'bad-data', 'too-deep', 'forbidden-key'];
+/** Of an error's text, in UTF-16 code units: more would not fit into an event, and it would not be told at all. */
+const MAX_ERROR_LENGTH = 4096;
+
 export interface EventToTell {
   readonly event: string;
   readonly data: object;
@@ -30,6 +35,7 @@ export class TrackedRun {
   readonly #failure: (error: string) => EventToTell;
   readonly #key: string;
   readonly #startedMs: number;
+  readonly #refusals = new Set<string>();
   #told = 0;
   #ending: EventToTell | undefined;
   #stored: Promise<void> | undefined;
@@ -65,10 +71,15 @@ export class TrackedRun {
     return this.#finished.promise;
   }
 
-  /** Tells what nobody has to wait for. */
+  /** Tells what nobody has to wait for. A refusal of many is reported once. */
   tell(event: string, data: object): Promise<PublishResult> {
     const idempotencyKey = `${this.#key}-${++this.#told}`;
-    return reported(this.#host, this.#host.publish(this.topic, event, data, { idempotencyKey }));
+    const result = this.#host.publish(this.topic, event, data, { idempotencyKey });
+    result.catch((error: MillraceError) => {
+      if (!this.#refusals.has(error.code)) this.#host.report(error);
+      this.#refusals.add(error.code);
+    });
+    return result;
   }
 
   /** Seals the topic with the event, unless it has ended before. Resolves when the end is stored. */
@@ -102,15 +113,27 @@ export class TrackedRun {
   async #seal(ending: EventToTell): Promise<void> {
     this.#ending = ending;
     const { topic, event, data, ...options } = this.lastEvent('');
-    const stored = reported(this.#host, this.#host.publish(topic, event, data, options));
-    stored.then(this.#finished.resolve, (error: MillraceError) => {
-      // The client is gone: when the process ends it can still be told.
-      if (error.code !== 'unavailable' && error.code !== 'unknown') this.#finished.resolve(undefined);
-    });
-    await stored;
+    try {
+      await reported(this.#host, this.#host.publish(topic, event, data, options));
+      this.#finished.resolve(undefined);
+    } catch (error) {
+      // `publish` rejects with nothing else.
+      this.#refused(error as MillraceError);
+      throw error;
+    }
+  }
+
+  #refused({ code }: MillraceError): void {
+    if (UNSPEAKABLE.includes(code)) {
+      // Its result cannot be told: it may end in another way.
+      this.#ending = undefined;
+      this.#stored = undefined;
+      // Where the client is gone, it can still be told when the process ends.
+    } else if (code !== 'unavailable' && code !== 'unknown') this.#finished.resolve(undefined);
   }
 }
 
 export function describeError(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return text.slice(0, MAX_ERROR_LENGTH).toWellFormed();
 }

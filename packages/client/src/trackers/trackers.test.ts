@@ -142,6 +142,8 @@ describe('a task', () => {
     for (const totalSteps of [0, -1, 1.5]) expect(() => task.update(1, { totalSteps })).toThrow(TypeError);
     const { client } = started;
     await expect(client.progress({ name: 'x', totalSteps: 0 })).rejects.toThrow(TypeError);
+    const updates = { maxPerSecond: 0 };
+    await expect(client.progress({ name: 'x', updates })).rejects.toThrow(TypeError);
     await expect(client.progress({ name: 'x', id: 'a.b' })).rejects.toThrow(TypeError);
     await expect(client.progress({ name: 'x', id: 'a b' })).rejects.toMatchObject({ code: 'bad-topic' });
   });
@@ -177,15 +179,27 @@ describe('a task', () => {
 
   test('a refusal is reported, and thrown only where it is waited for', async () => {
     const task = await startTask();
-    started.server.refusals.push({ code: 'forbidden' });
-    task.update(50);
-    await started.platform.flush();
+    for (const percent of [50, 60, 70]) {
+      started.server.refusals.push({ code: 'forbidden' });
+      task.update(percent);
+      await started.platform.advance(100);
+    }
     expect(started.errors).toEqual(['forbidden']);
     started.server.refusals.push({ code: 'forbidden' }, { code: 'sealed' });
     const completed = expect(task.complete()).rejects.toMatchObject({ code: 'sealed' });
     await started.platform.flush();
     await completed;
   });
+});
+
+test('a task whose result cannot be told may end without it; an error is told as far as it fits', async () => {
+  const task = await startTask();
+  const result = 'x'.repeat(100_000);
+  await expect(task.complete({ result })).rejects.toMatchObject({ code: 'too-large' });
+  void task.fail(new Error('€'.repeat(50_000)));
+  await started.platform.flush();
+  const [event, { error }] = stored('task.a').at(-1)!;
+  expect([event, String(error).length]).toEqual(['task.failed', 4096]);
 });
 
 describe('a task that runs as long as a function', () => {
@@ -300,6 +314,19 @@ test('a scan tells each of its findings, and how many there were', async () => {
     ['scan.progress', { progress: 100, findings: 2, message: '/checkout', eta_seconds: 0 }],
     ['scan.completed', { findings: 2 }],
   ]);
+});
+
+test('a scan loses none of its findings, however many there are at once, and while the server is away', async () => {
+  const scan = await start((client) => client.scan({ target: 'shop.example', id: 's' }));
+  started.server.stop();
+  for (let i = 0; i < 3000; i++) void scan.finding({ type: 'xss', severity: 'low', url: `/${i}` });
+  void scan.complete();
+  started.server.start();
+  await started.platform.advance(20_000);
+  const urls = stored('scan.s').flatMap(([event, { url }]) => (event === 'scan.finding' ? [url] : []));
+  expect(urls).toEqual(Array.from({ length: 3000 }, (_, i) => `/${i}`));
+  expect(stored('scan.s').at(-1)).toEqual(['scan.completed', { findings: 3000 }]);
+  expect(started.errors.filter((code) => code === 'overloaded')).toEqual([]);
 });
 
 test('a scan that cannot finish says why', async () => {

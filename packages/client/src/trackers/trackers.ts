@@ -1,5 +1,6 @@
 import type { LastWords, ProcessEnd } from '../platform.ts';
 import { PublishedAgent } from './agent-reporter.ts';
+import { PublicationWindow } from './publication-window.ts';
 import { runTracked, type Trackable } from './run-tracked.ts';
 import { PublishedScan } from './scan-tracker.ts';
 import { PublishedTask } from './task-tracker.ts';
@@ -21,7 +22,8 @@ export class Trackers {
   #stopWatching: (() => void) | undefined;
 
   private constructor(host: TrackerHost, processEnd: ProcessEnd | undefined) {
-    this.#host = host;
+    const window = new PublicationWindow(host.platform);
+    this.#host = { ...host, publish: (...publication) => window.add(() => host.publish(...publication)) };
     this.#processEnd = processEnd;
   }
 
