@@ -1,5 +1,3 @@
-import type { Chat } from '@millrace/catalog/views';
-import { encodeSegment } from '@millrace/protocol';
 import { readProblem } from '../http-problem.ts';
 import type { Platform } from '../platform.ts';
 import { readToken } from '../token.ts';
@@ -14,13 +12,6 @@ export interface Question {
   readonly messages?: readonly { readonly role: string; readonly content: string; readonly id?: string }[];
   readonly ai_provider?: string | undefined;
   readonly session_id: string;
-}
-
-/** A conversation at a place of its topic. */
-export interface ChatSnapshot {
-  readonly state: Chat;
-  /** `epoch:offset` */
-  readonly position: string;
 }
 
 /** What conversations need of the HTTP API. Everything rejects with a `MillraceError`, or as `fetch` does. */
@@ -45,24 +36,12 @@ export class ChatApi {
     await this.#call(`/llm/${encodeURIComponent(streamId)}/cancel`, { conversation_id: conversationId });
   }
 
-  snapshot(conversationId: string): Promise<ChatSnapshot> {
-    return this.#call(`/topics/${chatTopicOf(conversationId)}/snapshot`) as Promise<ChatSnapshot>;
-  }
-
-  async #call(path: string, body?: object): Promise<unknown> {
-    const headers: Record<string, string> = {};
+  async #call(path: string, body: object): Promise<unknown> {
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (this.#token !== undefined) headers.authorization = `Bearer ${await readToken(this.#token)}`;
-    if (body !== undefined) headers['content-type'] = 'application/json';
-    const response = await this.#platform.fetch(`${this.#base}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
+    const request = { method: 'POST', headers, body: JSON.stringify(body) };
+    const response = await this.#platform.fetch(`${this.#base}${path}`, request);
     if (!response.ok) throw await readProblem(response);
     return response.json();
   }
-}
-
-export function chatTopicOf(conversationId: string): string {
-  return `chat.${encodeSegment(conversationId)}`;
 }

@@ -2,6 +2,7 @@ import { Chat } from '@ai-sdk/react';
 import { TestServer, until } from '@millrace/testkit';
 import type { UIMessage } from 'ai';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CuttableProxy } from '../../test/cuttable-proxy.ts';
 import { globalPlatform } from '../platform.ts';
 import {
   type ChatTransportOptions,
@@ -276,6 +277,32 @@ describe('a chat that comes back', () => {
       code: 'unauthorized',
     });
   });
+});
+
+test('lost connections in the middle of an answer change nothing', async () => {
+  const proxy = await CuttableProxy.start(server.listening.port);
+  ends.push(() => proxy.close());
+  const answers = new Answers();
+  const transport = transportOf(answers, { url: proxy.url });
+  const chat = new Chat({ id: 'c1', transport });
+  const sending = chat.sendMessage({ text: 'Count' });
+  await begun(answers, 1);
+  const words = Array.from({ length: 30 }, (_, i) => `${i} `);
+  for (const [i, word] of words.entries()) {
+    if (i % 10 === 5) proxy.cut();
+    await answers.token('s1', i, word);
+  }
+  await answers.end('s1');
+  await sending;
+  expect(texts(chat.messages).at(-1)).toBe(`assistant: ${words.join('')}`);
+});
+
+test('what a token could not open is tried again with another', async () => {
+  let token = 'forged';
+  const transport = transportOf(new Answers(), { token: () => token });
+  await expect(transport.messages('c1')).rejects.toMatchObject({ code: 'unauthorized' });
+  token = await server.token({ roles: ['member'] });
+  expect(await transport.messages('c1')).toEqual([]);
 });
 
 describe('who follows a conversation', () => {

@@ -150,7 +150,7 @@ class ConversationTransport<Message extends UIMessage> implements MillraceChatTr
 
   async #create(chatId: string, onFailed: () => void): Promise<OpenChat<Message>> {
     const later = (task: () => void): void => void this.#platform.after(0, task);
-    const conversation = await Conversation.open(chatId, this.#client(), this.#api, (error) =>
+    const conversation = await Conversation.open(chatId, this.#client(), (error) =>
       later(() => {
         throw error;
       }),
@@ -164,6 +164,8 @@ class ConversationTransport<Message extends UIMessage> implements MillraceChatTr
     const { client, url, token, platform } = this.#options;
     if (client !== undefined) return client;
     this.#ownClient ??= createClient({ url, token, platform });
+    // It gave up before; whoever asks again means it.
+    if (this.#ownClient.failure !== undefined) this.#ownClient.connect();
     return this.#ownClient;
   }
 

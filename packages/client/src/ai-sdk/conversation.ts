@@ -1,48 +1,50 @@
 import { type Chat, type ChatMessage, chatView } from '@millrace/catalog/views';
-import { MillraceError, type MillraceEvent } from '@millrace/protocol';
+import { encodeSegment, MillraceError, type MillraceEvent } from '@millrace/protocol';
 import { Emitter } from '../emitter.ts';
 import type { Client, Subscription } from '../types.ts';
-import { type ChatApi, chatTopicOf } from './chat-api.ts';
 
 interface ConversationEvents {
-  /** The state has changed; with the event that did it, where it was one. */
+  /** The state has changed: by an event, or, after events were missed, as a whole. */
   readonly changed: MillraceEvent | undefined;
   /** It cannot be followed any more. */
   readonly failed: Error;
 }
 
-/** One conversation, as far as it is known here: read once, and kept current by its events. */
+/** One conversation as it stands, kept current by its events. */
 export class Conversation {
   readonly id: string;
-  readonly #client: Client;
-  readonly #api: ChatApi;
+  readonly #subscription: Subscription;
   readonly #emitter: Emitter<ConversationEvents>;
+  readonly #undo: () => void;
   #chat: Chat = chatView.initial();
-  #subscription: Subscription | undefined;
-  #undo: (() => void) | undefined;
   #closed = false;
 
-  private constructor(id: string, client: Client, api: ChatApi, onThrow: (error: unknown) => void) {
+  private constructor(id: string, client: Client, onThrow: (error: unknown) => void) {
     this.id = id;
-    this.#client = client;
-    this.#api = api;
     this.#emitter = new Emitter(onThrow);
+    this.#undo = client.on('state', (state) => {
+      if (state === 'reconnect_failed') this.#fail(client.failure);
+    });
+    this.#subscription = client.topic(`chat.${encodeSegment(id)}`, { since: 'snapshot' });
+    this.#follow(this.#subscription);
   }
 
-  /** Rejects with a `MillraceError` when it cannot be read. */
-  static async open(
-    id: string,
-    client: Client,
-    api: ChatApi,
-    onThrow: (error: unknown) => void,
-  ): Promise<Conversation> {
-    const conversation = new Conversation(id, client, api, onThrow);
-    await conversation.#read();
-    conversation.#undo = client.on('state', (state) => {
-      if (state !== 'reconnect_failed') return;
-      conversation.#fail(client.failure ?? new MillraceError('unavailable', 'the client gave up'));
+  /**
+   * Resolves when its state is known; while there is no connection it waits. Rejects with a `MillraceError` when it cannot be
+   * read.
+   */
+  static open(id: string, client: Client, onThrow: (error: unknown) => void): Promise<Conversation> {
+    return new Promise((resolve, reject) => {
+      const conversation = new Conversation(id, client, onThrow);
+      const undo = [
+        conversation.on('changed', () => {
+          for (const each of undo) each();
+          resolve(conversation);
+        }),
+        conversation.on('failed', reject),
+      ];
+      if (client.failure !== undefined) conversation.#fail(client.failure);
     });
-    return conversation;
   }
 
   /** Oldest first; it changes in place. */
@@ -66,34 +68,29 @@ export class Conversation {
     this.#fail(new MillraceError('unavailable', 'the transport was closed'));
   }
 
-  async #read(): Promise<void> {
-    const { state, position } = await this.#api.snapshot(this.id);
-    if (this.#closed) return;
-    this.#chat = state;
-    const subscription = this.#client.topic(chatTopicOf(this.id), { since: position });
-    this.#subscription = subscription;
+  #follow(subscription: Subscription): void {
+    subscription.on('snapshot', ({ view, state }) => {
+      if (view !== chatView.name) {
+        const problem = `${subscription.topic} has the view "${view}", and not "${chatView.name}"`;
+        this.#fail(new MillraceError('not-supported', problem));
+        return;
+      }
+      this.#chat = state as Chat;
+      this.#emitter.emit('changed', undefined);
+    });
     subscription.on('event', (event) => {
       this.#chat = chatView.fold(this.#chat, event);
       this.#emitter.emit('changed', event);
     });
-    subscription.on('gap', () => this.#readAnew());
     subscription.on('error', (error) => this.#fail(error));
+    subscription.on('closed', () => this.#fail(undefined));
   }
 
-  /** Events are missing: the state is read once more, with what they did. */
-  #readAnew(): void {
-    this.#subscription?.close();
-    this.#read().then(
-      () => this.#emitter.emit('changed', undefined),
-      (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))),
-    );
-  }
-
-  #fail(error: Error): void {
+  #fail(error = new MillraceError('unavailable', 'the conversation is not followed any more')): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#undo?.();
-    this.#subscription?.close();
+    this.#undo();
+    this.#subscription.close();
     this.#emitter.emit('failed', error);
   }
 }
