@@ -58,7 +58,7 @@ describe('the table', () => {
 const VOLATILE = new Set(
   `id timestamp position cursor epoch connectionId connectedAt lastActivity until address checks
   interaction_frequency since message_throughput connection_time
-  uptime_seconds event_history_size message_id expires_at status attempts`.split(/\s+/),
+  uptime_seconds event_history_size message_id expires_at started_at updated_at status attempts`.split(/\s+/),
 );
 
 function comparable(value: unknown): unknown {
