@@ -223,7 +223,7 @@ describe('over WebSockets', () => {
     },
   );
 
-  test.each(['/ws/user/ann', '/ws/spy', '/ws/user/ann?since=earliest'])(
+  test.each(['/ws/user/ann', '/ws/spy', '/ws/user/ann?since=earliest', '/ws/user/ann?since=snapshot'])(
     '[AUTH-8] %s opens for ann alone',
     async (path) => {
       for (const role of ROLES) {
@@ -258,6 +258,7 @@ describe('over server-sent events', () => {
           if (place !== undefined)
             streams.push(await both.server.stream(`/events?${query}&since=${place}`, as));
         }
+        streams.push(await both.server.stream(`/events?${query}&since=snapshot`, as));
       }
       await both.tellSecrets(handles);
       for (const topic of TOPICS) await both.publish(THEIRS, topic, `theirs-to-${role}`);
@@ -276,10 +277,14 @@ describe('over server-sent events', () => {
     '[AUTH-8] as %s of our own entity, nobody is streamed what is for ann',
     async (role) => {
       const as = { entity: OURS, sub: 'bob', roles: [role] };
-      for (const query of ['', 'topics=*', 'topics=*.*', 'topics=*.ann']) {
-        const stream = await both.server.stream(`/events?since=earliest&format=full&${query}`, as);
+      for (const [query, since] of [
+        ...['', 'topics=*', 'topics=*.*', 'topics=*.ann'].map((each) => [each, 'earliest']),
+        // What a view makes of chat.ann has nothing of what is no message.
+        ...['', 'topics=*', 'topics=*.*'].map((each) => [each, 'snapshot']),
+      ]) {
+        const stream = await both.server.stream(`/events?since=${since}&format=full&${query}`, as);
         await stream.until(({ text }) => text.includes(SECRET), 'what is for all');
-        const mark = `${SECRET}-${role}-${query}`;
+        const mark = `${SECRET}-${role}-${query}-${since}`;
         await both.tellSecrets(handles);
         await both.publish(OURS, 'chat.ann', mark);
         await stream.until(({ text }) => text.includes(mark), 'the end');

@@ -4,6 +4,7 @@ import type { EntityFeed } from './entity-feed.ts';
 import { type LogPage, type LogSource, type MovingCursor, POSITION_EVERY_MS } from './log-source.ts';
 import type { ReadTurns } from './read-turns.ts';
 import type { RecentEvent } from './recent-events.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 
 /** A page is written at once, so it bounds what one replaying session holds in memory. */
@@ -11,6 +12,20 @@ export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
 
 /** Live events that may wait behind a read before it is easier to read them again. */
 const MAX_WAITING = 2048;
+
+/** Snapshots that are being written. */
+interface Leading {
+  readonly snapshots: LeadingSnapshots;
+  next: number;
+  readonly then: () => void;
+}
+
+/** Snapshots that come before what is read. */
+export interface LeadingSnapshots {
+  readonly all: readonly Snapshot[];
+  /** Where a client resumes from that has got them all; one that has not is to ask for them again. */
+  readonly place: string;
+}
 
 /** What a reader needs of the hub. */
 export interface ReaderHost {
@@ -42,6 +57,8 @@ export class LogReader {
   /** Live events since the reader registered; `undefined` while it is not registered. */
   #waiting: StoredEvent[] | undefined;
   #ended = false;
+  /** Snapshots that are not written yet, and what follows them. */
+  #leading: Leading | undefined;
   /** Events that followed the last page, at least. */
   #behind = 1;
   /** The topic's last event was kept back by the filter. */
@@ -62,6 +79,7 @@ export class LogReader {
     this.#host = host;
     this.lagging = options.lagging;
     this.#waiting = undefined;
+    this.#leading = undefined;
     this.#toldMs = host.now();
   }
 
@@ -98,6 +116,16 @@ export class LogReader {
     return this.#host.readPage(this.#source, PAGE);
   }
 
+  /** Writes the snapshots, if there are any, as the session has room for them; then goes on. */
+  begin(snapshots: LeadingSnapshots | undefined, then: () => void): void {
+    if (snapshots === undefined || snapshots.all.length === 0) {
+      then();
+      return;
+    }
+    this.#leading = { snapshots, next: 0, then };
+    this.#host.turns.add(this);
+  }
+
   /** Writes a page that was read, and goes on from there; `before` stands where the page begins. */
   proceed(page: LogPage & { ok: true }, before: MovingCursor): void {
     if (this.#ended) return;
@@ -128,6 +156,10 @@ export class LogReader {
       subscriber.park(this);
       return;
     }
+    if (this.#leading !== undefined) {
+      this.#lead(this.#leading);
+      return;
+    }
     const clock = this.#source.cursorClock();
     const recent = this.#source.readRecent(this.#feed, PAGE.maxBytes);
     if (recent === undefined) {
@@ -151,6 +183,22 @@ export class LogReader {
   end(): void {
     this.#ended = true;
     this.#unregister();
+  }
+
+  /** As much of the snapshots as a page of events may hold. */
+  #lead(leading: Leading): void {
+    const { all, place } = leading.snapshots;
+    const { subscriber } = this.subscription;
+    for (let bytes = 0; bytes < PAGE.maxBytes && leading.next < all.length; ) {
+      const snapshot = all[leading.next++] as Snapshot;
+      bytes += subscriber.giveSnapshot(snapshot, leading.next === all.length ? place : undefined);
+    }
+    if (leading.next < all.length) {
+      this.#host.turns.add(this);
+      return;
+    }
+    this.#leading = undefined;
+    leading.then();
   }
 
   #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Frame[] {

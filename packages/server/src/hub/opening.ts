@@ -13,10 +13,10 @@ import {
   type ReadResult,
   type ReadSinceFrom,
 } from '../engine/engine.ts';
-import { LogReader, PAGE, type ReaderHost } from './log-reader.ts';
+import { type LeadingSnapshots, LogReader, PAGE, type ReaderHost } from './log-reader.ts';
 import { PatternSource, TopicSource } from './log-source.ts';
 import { readByCursor } from './read-by-cursor.ts';
-import type { Snapshot, SnapshotSource } from './snapshot.ts';
+import type { SnapshotSource } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Where a subscription begins. */
@@ -40,14 +40,8 @@ export interface Opened {
   readonly reason?: RecoveryFailure;
   readonly replayed: number;
   readonly sealed: boolean;
-  /** What comes before the replay: the state at the place where that begins. */
-  readonly snapshots?: OpenedSnapshots;
-}
-
-export interface OpenedSnapshots {
-  readonly all: readonly Snapshot[];
-  /** Where a client resumes from that has got them all. */
-  readonly place: string;
+  /** How many snapshots come before the replay; missing when none was asked for. */
+  readonly snapshots?: number;
 }
 
 export interface OpeningsOptions {
@@ -60,7 +54,7 @@ export interface OpeningsOptions {
 /** Where the log is read from, and what is given before. */
 interface Beginning {
   readonly start: LogStart;
-  readonly snapshots?: OpenedSnapshots;
+  readonly snapshots?: LeadingSnapshots;
 }
 
 /** How often a snapshot is taken for one subscription before its log counts as too fast. */
@@ -84,7 +78,7 @@ export class Openings {
   async #openAfterSnapshot(subscription: Subscription, onOpened: (opened: Opened) => void): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const beginning = await this.#takeSnapshots(subscription);
-      if (subscription.state.kind === 'ended') return;
+      if (subscription.ended) return;
       if (await this.#openAt(subscription, beginning, onOpened)) return;
     }
     throw new MillraceError(
@@ -141,9 +135,9 @@ export class Openings {
         recovered: true,
         replayed,
         sealed: known.sealed,
-        ...(snapshots && { snapshots }),
+        ...(snapshots && { snapshots: snapshots.all.length }),
       });
-      this.#options.readers.turns.add(reader);
+      reader.begin(snapshots, () => this.#options.readers.turns.add(reader));
       return true;
     }
 
@@ -164,10 +158,12 @@ export class Openings {
       ...(!first.ok && { reason: first.reason }),
       replayed,
       sealed: first.sealed,
-      ...(snapshots && { snapshots }),
+      ...(snapshots && { snapshots: snapshots.all.length }),
     });
     source.moveTo(first.ok ? first.position : first.head, first.seq);
-    reader.proceed({ ok: true, events: [], behind: 0, ...(first.ok && first) }, source.cursorClock());
+    const page = { ok: true, events: [], behind: 0, ...(first.ok && first) } as const;
+    const before = source.cursorClock();
+    reader.begin(snapshots, () => reader.proceed(page, before));
     return true;
   }
 
@@ -201,8 +197,14 @@ export class Openings {
     if (known !== undefined && !known.more) {
       const replayed = known.entries.length;
       this.#countRecovery(true, true, replayed);
-      onOpened({ cursor, recovered: true, replayed, sealed: false, ...(snapshots && { snapshots }) });
-      this.#options.readers.turns.add(reader);
+      onOpened({
+        cursor,
+        recovered: true,
+        replayed,
+        sealed: false,
+        ...(snapshots && { snapshots: snapshots.all.length }),
+      });
+      reader.begin(snapshots, () => this.#options.readers.turns.add(reader));
       return true;
     }
     const first = await reader.readFirst();
@@ -210,9 +212,16 @@ export class Openings {
     const replayed = first.ok ? first.events.length + first.behind : 0;
     this.#countRecovery(true, first.ok, replayed);
     if (first.ok) {
-      onOpened({ cursor, recovered: true, replayed, sealed: false, ...(snapshots && { snapshots }) });
+      onOpened({
+        cursor,
+        recovered: true,
+        replayed,
+        sealed: false,
+        ...(snapshots && { snapshots: snapshots.all.length }),
+      });
       // The events of the first page must carry a place to resume from, wherever it was found to begin.
-      reader.proceed(first, source.clockBeforePage());
+      const before = source.clockBeforePage();
+      reader.begin(snapshots, () => reader.proceed(first, before));
       return true;
     }
     reader.end();

@@ -151,11 +151,12 @@ export class Subscriber implements Flushable, Gathering {
     if (frame !== undefined) this.give(frame);
   }
 
-  /** The state that a subscription begins with; a client that has it resumes from `place`, where one is given. */
-  giveSnapshot(snapshot: Snapshot, place: string | undefined): void {
+  /** A client that has the snapshot resumes from `place`, where one is given. Answers with how many bytes it takes. */
+  giveSnapshot(snapshot: Snapshot, place: string | undefined): number {
     const frame = snapshot.frame(this.dialect);
     const before = place === undefined ? undefined : this.dialect.encodePlace(place);
     this.give(before === undefined ? frame : joinFrames([before, frame]));
+    return frame.length;
   }
 
   /** How far it has come, which must not overtake the events before it, nor survive them. */

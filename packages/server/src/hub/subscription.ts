@@ -65,6 +65,10 @@ export class Subscription {
     this.implicit = options.implicit;
   }
 
+  get ended(): boolean {
+    return this.state.kind === 'ended';
+  }
+
   get patterns(): readonly string[] {
     return this.selection.kind === 'topic' ? [this.selection.topic] : this.selection.patterns;
   }

@@ -11,7 +11,7 @@ import {
 } from '@millrace/protocol';
 import type { Identity } from '../auth/identity.ts';
 import type { Dialect } from '../hub/dialect.ts';
-import type { Opened, OpenedSnapshots, Start } from '../hub/opening.ts';
+import type { Opened, Start } from '../hub/opening.ts';
 import { type Selection, selectionName, selectionOf } from '../hub/selection.ts';
 import type { Subscriber } from '../hub/subscriber.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
@@ -146,7 +146,6 @@ export class SessionSubscriptions {
     this.#countResumed(start);
     const onOpened = (opened: Opened): void => {
       if (options.announce) subscriber.tell(subscribedMessage(selectionName(selection), opened, options));
-      if (opened.snapshots !== undefined) giveSnapshots(subscriber, opened.snapshots);
     };
     const { hub, inbox } = this.#host;
     const consumer = consumerOf(selection, options, identity);
@@ -242,7 +241,7 @@ function subscribedMessage(
   opened: Opened,
   { id, stream }: Pick<SessionSubscriptionOptions, 'id' | 'stream'>,
 ): SubscribedMessage {
-  const { position, sealed, snapshots, ...rest } = opened;
+  const { position, sealed, ...rest } = opened;
   return {
     type: 'subscribed',
     ...(id !== undefined && { id }),
@@ -250,16 +249,8 @@ function subscribedMessage(
     ...(stream !== undefined && { stream }),
     ...(position !== undefined && { position: formatPosition(position) }),
     ...rest,
-    ...(snapshots && { snapshots: snapshots.all.length }),
     ...(sealed && { sealed: true }),
   };
-}
-
-/** A client that goes away before it has them all is to ask for them again: the place comes with the last. */
-function giveSnapshots(subscriber: Subscriber, { all, place }: OpenedSnapshots): void {
-  for (const [index, snapshot] of all.entries()) {
-    subscriber.giveSnapshot(snapshot, index === all.length - 1 ? place : undefined);
-  }
 }
 
 /** As which consumer a subscription reads which topic, where it does. Throws a `MillraceError` (`bad-topic`). */

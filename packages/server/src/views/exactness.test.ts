@@ -126,20 +126,19 @@ function faultsOf(lines: readonly Line[], name: string, log: Log, wasDeleted: bo
 }
 
 /** Every snapshot of a pattern has exactly what its cursor covers. */
-function cursorFaults({ opened }: WorldClient, log: Log): string[] {
-  return opened.flatMap(({ snapshots }) => {
-    const cursor = parseCursor(snapshots?.place ?? '');
-    const { seqs = [] } = (cursor?.live ?? cursor?.durable ?? {}) as Partial<EngineCursor>;
-    const [upTo] = seqs;
-    if (upTo === undefined) return [];
-    return (snapshots?.all ?? []).flatMap(({ topic: name, position: { epoch, offset } }) => {
-      const last = log.seq(name, epoch, offset) ?? 0;
-      const next = log.seq(name, epoch, offset + 1) ?? Number.POSITIVE_INFINITY;
-      return last <= upTo && upTo < next
-        ? []
-        : [`${name}: ${epoch}:${offset} is not what seq ${upTo} covers`];
+function cursorFaults({ lines }: WorldClient, log: Log): string[] {
+  const place = lines.find(({ type }) => type === 'place')?.place as string | undefined;
+  const cursor = parseCursor(place ?? '');
+  const { seqs = [] } = (cursor?.live ?? cursor?.durable ?? {}) as Partial<EngineCursor>;
+  const [upTo] = seqs;
+  if (upTo === undefined) return [];
+  return lines
+    .filter(({ type }) => type === 'snapshot')
+    .flatMap(({ topic = '', epoch, offset = 0 }) => {
+      const last = log.seq(topic, epoch as string, offset) ?? 0;
+      const next = log.seq(topic, epoch as string, offset + 1) ?? Number.POSITIVE_INFINITY;
+      return last <= upTo && upTo < next ? [] : [`${topic}: ${offset} is not what seq ${upTo} covers`];
     });
-  });
 }
 
 async function run(

@@ -18,8 +18,14 @@ export class FoldBudget {
     this.#nextTurn = undefined;
   }
 
-  /** `undefined` while there is time left in this turn; else what to wait for before asking again. */
-  wait(): Promise<void> | undefined {
+  /** `undefined` while there is time left in this turn; else resolves in one that has some. */
+  spent(): Promise<void> | undefined {
+    const turn = this.#rest();
+    return turn?.then(() => this.spent());
+  }
+
+  /** What to wait for, when this turn's time is used up. */
+  #rest(): Promise<void> | undefined {
     const now = this.#clock.monotonic();
     if (this.#endMs === undefined) {
       this.#endMs = now + BUDGET_MS;

@@ -265,6 +265,29 @@ describe('a pattern', () => {
     expect(calls.topics).toBe(1);
   });
 
+  test('[FLOW-1] is written as the client reads, and what follows comes behind it', async () => {
+    const long: View<string> = { ...SUM, initial: () => '', fold: () => 'x'.repeat(10_000) };
+    await open({ families: [familyOf(['p.*'], long)], maxBytesInFlight: 50_000 });
+    for (let n = 0; n < 100; n++) await world.append(`p.${n}`, 1);
+    const client = await world.session();
+    client.stall();
+    await client.subscribe('p.*');
+    await world.settle();
+    const written = client.lines.length;
+    // What may be in flight, and a page.
+    expect(written).toBeLessThan(15);
+    await world.append('p.0', 2);
+    await world.settle();
+    expect(client.lines).toHaveLength(written);
+    while (client.lines.length < 101) {
+      client.read();
+      await world.settle(5);
+    }
+    await world.settle();
+    expect(client.lines.filter(({ type }) => type === 'snapshot')).toHaveLength(100);
+    expect(client.lines.at(-1)).toMatchObject({ type: 'event', topic: 'p.0', offset: 2 });
+  });
+
   test('that many ask for at once is taken once', async () => {
     await open({ families: [familyOf(['n.*'], SUM)] });
     await fill('n.a', 10);
