@@ -1,7 +1,8 @@
 import Type from 'typebox';
 import { eventFamily } from '../event-family.ts';
 import { eventType } from '../event-type.ts';
-import { durationMs, id, producedAt, text } from './fields.ts';
+import { toolView } from '../views/tool.ts';
+import { count, durationMs, id, producedAt, text } from './fields.ts';
 
 const execution_id = id('The run.');
 const exit_code = Type.Integer({
@@ -12,6 +13,7 @@ export const toolFamily = eventFamily({
   name: 'tool',
   description: 'A command that runs, what it writes, and how it ends; one sealed topic a run.',
   topics: ['tool.*'],
+  view: toolView,
   events: [
     eventType({
       name: 'tool.started',
@@ -22,6 +24,22 @@ export const toolFamily = eventFamily({
         args: Type.Optional(Type.Array(Type.String(), { description: 'Its arguments.' })),
         cwd: Type.Optional(text('The folder it runs in.')),
         pid: Type.Optional(Type.Integer({ description: 'Its process id.' })),
+        pty: Type.Optional(
+          Type.Object(
+            { columns: count('Characters a line.'), rows: count('Lines.') },
+            { description: 'The terminal that it has; its stdout and stderr are one then.' },
+          ),
+        ),
+        control: Type.Optional(
+          Type.Array(Type.String(), {
+            description:
+              'What those who may control it can do over its control topic: `cancel`, `signal`, `stdin`, `resize`.',
+          }),
+        ),
+        name: Type.Optional(
+          text('The name that the configuration gives the command, where the server runs it.'),
+        ),
+        started_by: Type.Optional(text('Who asked the server to run it.')),
         producedAt,
       }),
       example: { execution_id: '7f3a', command: 'npm', args: ['test'], cwd: '/app', pid: 4711 },
@@ -51,6 +69,9 @@ export const toolFamily = eventFamily({
         exit_code,
         duration_ms: durationMs('From its start.'),
         signal: Type.Optional(text('The signal that ended it.')),
+        reason: Type.Optional(text('Why it was told to end: `cancelled`, `timeout`, `server-stopping`.')),
+        cancelled_by: Type.Optional(text('Who cancelled it.')),
+        note: Type.Optional(text('What they said about it.')),
         producedAt,
       }),
       example: { execution_id: '7f3a', exit_code: 0, duration_ms: 8_120 },
@@ -62,6 +83,11 @@ export const toolFamily = eventFamily({
         execution_id,
         error: text('Why.'),
         exit_code: Type.Optional(exit_code),
+        reason: Type.Optional(
+          text(
+            'Why nobody knows how it ended: `server-restarted`, or `recorder-lost` when `millrace run` was killed.',
+          ),
+        ),
         producedAt,
       }),
       example: { execution_id: '7f3a', error: 'npx: command not found', exit_code: 127 },

@@ -8,4 +8,5 @@ export * from './metrics.ts';
 export * from './newest-per-key.ts';
 export * from './scan.ts';
 export * from './task.ts';
+export * from './tool.ts';
 export * from './workflows.ts';
