@@ -81,6 +81,24 @@ describe('a task that is not at its end when the process ends', () => {
     expect(await lastOf('task.a')).toMatchObject({ event: 'task.completed' });
   });
 
+  test('does not keep a process that has signal-exit from ending', async () => {
+    const child = await run(`
+      const emitter = { count: 1 };
+      globalThis[Symbol.for('signal-exit emitter')] = emitter;
+      // Ends the process when no others listen, as that package does.
+      const polite = () => {
+        if (process.listenerCount('SIGTERM') !== emitter.count) return;
+        process.off('SIGTERM', polite);
+        process.kill(process.pid, 'SIGTERM');
+      };
+      process.on('SIGTERM', polite);
+      await started();
+      console.log('ready');`);
+    child.kill('SIGTERM');
+    expect(await within(child.exited, 'the exit', 10_000)).toEqual([null, 'SIGTERM']);
+    expect(await lastOf('task.a')).toMatchObject({ event: 'task.failed' });
+  });
+
   test('is told as completed when it was, and that was on its way', async () => {
     const { exited } = await run('await started(); void task.complete(); process.exit(0);');
     await within(exited, 'the exit', 10_000);

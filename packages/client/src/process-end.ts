@@ -3,6 +3,8 @@ import type { LastWords, ProcessEnd, Unfinished } from './platform.ts';
 /** What is used of Node, which the types of a browser do not know. */
 interface NodeProcess {
   readonly pid: number;
+  /** Of old versions of `signal-exit`. */
+  readonly __signal_exit_emitter__?: Counted | undefined;
   on(event: string, listener: (value: never) => void): void;
   off(event: string, listener: (value: never) => void): void;
   listenerCount(event: string): number;
@@ -10,12 +12,22 @@ interface NodeProcess {
   getBuiltinModule(name: 'node:worker_threads'): { readonly Worker: WorkerConstructor };
 }
 
+interface Counted {
+  readonly count: number;
+}
+
 type WorkerConstructor = new (
   script: string,
   options: { eval: true; workerData: unknown; execArgv: readonly string[] },
 ) => object;
 
-const { process: node } = globalThis as unknown as { readonly process: NodeProcess };
+const SIGNAL_EXIT: unique symbol = Symbol.for('signal-exit emitter') as never;
+
+const world = globalThis as unknown as {
+  readonly process: NodeProcess;
+  readonly [SIGNAL_EXIT]?: Counted | undefined;
+};
+const { process: node } = world;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How long a signal is held up until what is unfinished has been told. */
@@ -64,7 +76,7 @@ class WatchedProcess implements ProcessEnd {
   }
 
   readonly #onSignal = (signal: string): void => {
-    if (node.listenerCount(signal) > 1) return;
+    if (node.listenerCount(signal) > 1 + politeListeners()) return;
     // Whoever cannot wait sends it once more, and nothing holds that one up.
     node.off(signal, this.#onSignal);
     const settled = [...this.#unfinished].map((each) => each.settle(`the process was ended by ${signal}`));
@@ -88,6 +100,14 @@ class WatchedProcess implements ProcessEnd {
     const words = [...this.#unfinished].map((each) => each.lastWords(why));
     sayNow(words.filter(({ events }) => events.length > 0));
   };
+}
+
+/**
+ * `signal-exit`, which many packages bring along, ends the process only when nobody else listens, as we do: it must not be
+ * taken for the application, or the process would not end at all.
+ */
+function politeListeners(): number {
+  return (world[SIGNAL_EXIT]?.count ?? 0) + (node.__signal_exit_emitter__?.count ?? 0);
 }
 
 function sayNow(words: readonly LastWords[]): void {
