@@ -9,6 +9,8 @@ export function useStickyScroll<Element extends HTMLElement>(
 ): { ref: RefObject<Element | null>; isAtEnd: boolean; toEnd: () => void } {
   const ref = useRef<Element>(null);
   const sticks = useRef(true);
+  /** Where it was put last: whoever is above that has scrolled, though no event has said so yet. */
+  const placed = useRef(0);
   const [isAtEnd, setAtEnd] = useState(true);
 
   useEffect(() => {
@@ -24,11 +26,15 @@ export function useStickyScroll<Element extends HTMLElement>(
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: it is the content that makes it grow
   useLayoutEffect(() => {
-    if (sticks.current) ref.current?.scrollTo({ top: ref.current.scrollHeight });
+    const element = ref.current;
+    if (element === null || !sticks.current || element.scrollTop < placed.current - NEAR) return;
+    element.scrollTo({ top: element.scrollHeight });
+    placed.current = element.scrollTop;
   }, [content]);
 
   const toEnd = useCallback(() => {
     sticks.current = true;
+    placed.current = 0;
     ref.current?.scrollTo({ top: ref.current.scrollHeight, behavior: 'smooth' });
   }, []);
   return { ref, isAtEnd, toEnd };
