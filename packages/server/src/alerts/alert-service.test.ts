@@ -17,7 +17,7 @@ const HARMONY: AlertRuleConfig = {
 };
 
 describe('a rule over a field of events', () => {
-  test('announces an incident once when it begins and once when it ends, however the values jump', async () => {
+  test('[ALERT-1] [ALERT-2] announces an incident once when it begins and once when it ends, however the values jump', async () => {
     const world = new AlertWorld();
     await world.start([HARMONY]);
     await world.course([0.9, 0.4, 0.6, 0.3, 0.45]);
@@ -30,7 +30,7 @@ describe('a rule over a field of events', () => {
     expect(world.errors).toEqual([]);
   });
 
-  test('says what was wrong, where, and what it was held to', async () => {
+  test('[ALERT-1] says what was wrong, where, and what it was held to', async () => {
     const world = new AlertWorld();
     await world.start([
       { ...HARMONY, message: '{group} at {topic}: {value} is {side} {threshold}', severity: 'critical' },
@@ -211,7 +211,7 @@ test('a rule over a figure of the server fires in the entity of its operator', a
 });
 
 describe('acknowledging', () => {
-  test('is announced once, with who did it first, and found for alerts that fire alone', async () => {
+  test('[ALERT-5] is announced once, with who did it first, and found for alerts that fire alone', async () => {
     const world = new AlertWorld();
     const service = await world.start([{ ...HARMONY, for: '1ms' }]);
     await world.tell(0.1);
@@ -242,7 +242,7 @@ describe('acknowledging', () => {
 });
 
 describe('another life of the server', () => {
-  test('goes on with an incident: it is neither announced again nor forgotten', async () => {
+  test('[ALERT-3] goes on with an incident: it is neither announced again nor forgotten', async () => {
     const world = new AlertWorld();
     const first = await world.start([HARMONY]);
     await world.course([0.1, 0.1, 0.1, 0.1]);

@@ -48,7 +48,7 @@ const statuses = (alerts: readonly SystemAlert[]): unknown[] =>
   ]);
 
 describe('a command', () => {
-  test('gets the alert, runs once, and what becomes of it is told', async () => {
+  test('[ALERT-4] gets the alert, runs once, and what becomes of it is told', async () => {
     const file = join(folder, 'seen');
     const code = `
       const { env } = process;

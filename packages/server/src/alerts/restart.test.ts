@@ -106,7 +106,7 @@ async function noise(
   );
 }
 
-test('under a noisy metric, over two kills, an incident fires once, runs its remediation once and is resolved once', {
+test('[ALERT-3] [ALERT-4] under a noisy metric, over two kills, an incident fires once, runs its remediation once and is resolved once', {
   timeout: 60_000,
 }, async () => {
   let api = await start();
@@ -151,7 +151,7 @@ test('under a noisy metric, over two kills, an incident fires once, runs its rem
   expect((await api.get<{ alerts: SystemAlert[] }>('/api/v1/alerts')).body.alerts).toEqual([]);
 });
 
-test('killed at any moment of an incident’s beginning, it is announced once', {
+test('[ALERT-3] killed at any moment of an incident’s beginning, it is announced once', {
   timeout: 120_000,
 }, async () => {
   const seed = Math.floor(Math.random() * 1e6);

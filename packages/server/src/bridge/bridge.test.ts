@@ -116,7 +116,7 @@ describe('the bridge', () => {
     expect(await copied()).toEqual(count(1, 1501));
   });
 
-  test('killed at any moment, it maps nothing twice and forgets nothing', async () => {
+  test('[BRIDGE-4] killed at any moment, it maps nothing twice and forgets nothing', async () => {
     const log = engine;
     let n = 0;
     for (let life = 0; life < 30; life++) {
@@ -213,7 +213,7 @@ describe('the bridge', () => {
     expect(errors[0]).toContain('publishing what a bridge rule made: topic "out."');
   });
 
-  test('does not map what it made, unless a rule asks for it, and then not for ever', async () => {
+  test('[BRIDGE-5] does not map what it made, unless a rule asks for it, and then not for ever', async () => {
     const rules = [{ name: 'echo', events: ['number'], topic: 'in.echo', mapped: true }];
     const bridge = await start({ builtIn: false, rules, maxDepth: 3 });
     await tell(1);
@@ -251,7 +251,7 @@ describe('in a server', () => {
     expect((await api.get('/metrics')).text).not.toContain('millrace_bridge');
   });
 
-  test('shows observers what agents do; who may not read that topic is not shown it', async () => {
+  test('[BRIDGE-6] shows observers what agents do; who may not read that topic is not shown it', async () => {
     server = await TestServer.start({ bridge: { enabled: true } });
     const observer = await server.connect('/ws', { roles: ['observer'] });
     observer.send({ type: 'subscribe', topic: 'observers.*' });

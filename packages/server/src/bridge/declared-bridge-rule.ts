@@ -47,6 +47,8 @@ function readDeclaredMap(declared: BridgeRuleConfig): BridgeFunction {
 /** What fills a gap in a topic is one segment of it, whatever it is. */
 function readTopic(topic: string | undefined): ((event: MillraceEvent) => string) | undefined {
   if (topic === undefined) return undefined;
+  // Else what somebody publishes could choose the namespace, and with it who reads it.
+  if (/^[^.]*\{/.test(topic)) throw new BridgeRuleError('has a topic whose first segment is a gap');
   return readEventTemplate(topic, (value) => {
     const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
     return text === '' || !text.isWellFormed() ? undefined : encodeSegment(text);

@@ -50,7 +50,7 @@ const made = (event: StoredEvent): Record<string, unknown> =>
   Object.fromEntries(builtIn.of(event).map(({ event: name, data }) => [name, data]));
 
 describe('built-in rules', () => {
-  test('agent.status.changed is an agent_update and an agent_status_change: all rules that match apply', () => {
+  test('[BRIDGE-2] agent.status.changed is an agent_update and an agent_status_change: all rules that match apply', () => {
     expect(
       made(stored('agent.status.changed', { agent_id: 'a1', old_status: 'idle', new_status: 'active' })),
     ).toEqual({
@@ -71,7 +71,7 @@ describe('built-in rules', () => {
     ).toMatchObject({ agent_status_change: { animation: 'fade' } });
   });
 
-  test('agent_id falls back to agentId, status to new_status', () => {
+  test('[BRIDGE-2] agent_id falls back to agentId, status to new_status', () => {
     const data = { agentId: 'a2', action: 'x', status: 'busy', new_status: 'no' };
     expect(made(stored('agent.action.completed', data))).toEqual({
       agent_update: { agent_id: 'a2', status: 'busy', change_type: 'agent.action.completed' },
@@ -106,7 +106,7 @@ describe('built-in rules', () => {
     }
   });
 
-  test('what no other rule takes is a generic_update where the configuration names it', () => {
+  test('[BRIDGE-3] what no other rule takes is a generic_update where the configuration names it', () => {
     const { of } = mapping({ generic: ['deploy.*', 'agent.*'] });
     const generic = of(stored('deploy.done', { v: 1 }));
     expect(generic.map(({ event, data }) => [event, data])).toEqual([
@@ -124,7 +124,7 @@ describe('built-in rules', () => {
     for (const { event, data } of of) expect(catalog.check(event, data)).toBeUndefined();
   });
 
-  test('go to observers.<namespace of the source>, with its key, and a key of idempotency made of its id', () => {
+  test('[BRIDGE-1] [BRIDGE-4] go to observers.<namespace of the source>, with its key, and a key of idempotency made of its id', () => {
     expect(builtIn.of(stored('agent.x', { agent_id: 'a' }, { key: 'k' }))[0]).toMatchObject({
       topic: 'observers.agents',
       key: 'k',
@@ -235,7 +235,7 @@ describe('rules of the configuration', () => {
     expect(counters.failed).toBe(2);
   });
 
-  test('what rules made is taken by those alone that ask for it, and not for ever', () => {
+  test('[BRIDGE-5] what rules made is taken by those alone that ask for it, and not for ever', () => {
     const { of, counters } = mapping({
       builtIn: false,
       rules: [
@@ -251,6 +251,8 @@ describe('rules of the configuration', () => {
 
   test.each([
     [{ topics: ['a..b'] }, 'has the topic "a..b", which has an empty segment'],
+    [{ topic: '{data.x}.y' }, 'has a topic whose first segment is a gap'],
+    [{ topic: 'a{data.x}.y' }, 'has a topic whose first segment is a gap'],
     [{ map: { a: 'nothing' } }, 'has "nothing", which is not a field of an event'],
     [{ map: { a: 7 } }, 'has 7 where a field'],
     [{ map: { a: {} } }, 'has {}, which has none of template'],

@@ -1,4 +1,4 @@
-import { type MillraceEvent, namespaceOf } from '@millrace/protocol';
+import { isControlTopic, type MillraceEvent, namespaceOf } from '@millrace/protocol';
 import type { StoredEvent } from '../engine/engine.ts';
 import type { EncodedInput } from '../session/publisher.ts';
 import type { BridgeRule, BridgeRules, MappedEvent } from './bridge-rule.ts';
@@ -119,6 +119,8 @@ function inputOf(
 ): EncodedInput {
   const { event, data, topic = `observers.${namespaceOf(source.topic)}`, key = source.key } = made;
   if (typeof event !== 'string' || event === '') throw new TypeError('what it made has no name: "event"');
+  // What runs trusts what is said there.
+  if (isControlTopic(topic)) throw new TypeError(`its topic ${JSON.stringify(topic)} is one of control`);
   const json = JSON.stringify(data) as string | undefined;
   if (json === undefined) throw new TypeError('what it made has no data that JSON could say');
   const nth = index === 0 ? '' : `/${index}`;
