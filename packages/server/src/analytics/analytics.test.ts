@@ -216,8 +216,8 @@ describe('analytics', () => {
       sessions: () => [],
       onError: () => {},
     });
-    analytics.published('acme', [{ topic: 'a', event: 'x' }]);
-    analytics.published('$system', [{ topic: 'a', event: 'x' }]);
+    analytics.stored('acme', [{ topic: 'a', event: 'x' }]);
+    analytics.stored('$system', [{ topic: 'a', event: 'x' }]);
     clock.advance(299_000);
     expect(saved).toEqual([]);
     clock.advance(1000);

@@ -109,7 +109,7 @@ export class Analytics {
   }
 
   /** Events were stored. */
-  published(entityId: string, events: readonly { readonly topic: string; readonly event: string }[]): void {
+  stored(entityId: string, events: readonly { readonly topic: string; readonly event: string }[]): void {
     if (isReservedEntity(entityId)) return;
     const counted = events.filter(({ topic }) => !OWN_NAMESPACES.includes(namespaceOf(topic)));
     if (counted.length === 0) return;

@@ -33,10 +33,14 @@ export interface PublisherOptions {
   /** The priority of an event whose publisher named none. */
   readonly priorityOf: (topic: string, event: string) => Priority;
   readonly checks: EventChecks;
-  /** Is told what the log could not store for now, and that of which nobody knows. */
-  readonly onFailed?: (input: EncodedInput, error: MillraceError) => void;
-  /** Is told what was stored, after it was; repeats are not. */
-  readonly onStored?: (entity: string, events: readonly EncodedInput[]) => void;
+}
+
+/** Hears what becomes of events; it is called on the way of every publication, and must not throw. */
+export interface PublishObserver {
+  /** What was stored, after it was; repeats are left out. */
+  stored?(entity: string, events: readonly EncodedInput[]): void;
+  /** What the log could not store for now, or of which nobody knows. */
+  failed?(input: EncodedInput, error: MillraceError): void;
 }
 
 /** Appends events for whoever may: the one way into the log for sessions, the HTTP API, services and embedders. */
@@ -56,8 +60,7 @@ export class Publisher {
   readonly #maxEventBytes: number;
   readonly #priorityOf: PublisherOptions['priorityOf'];
   readonly #checks: EventChecks;
-  readonly #onStored: PublisherOptions['onStored'];
-  readonly #onFailed: PublisherOptions['onFailed'];
+  readonly #observers: PublishObserver[] = [];
 
   constructor(options: PublisherOptions) {
     this.#engine = options.engine;
@@ -65,8 +68,11 @@ export class Publisher {
     this.#maxEventBytes = options.maxEventBytes;
     this.#priorityOf = options.priorityOf;
     this.#checks = options.checks;
-    this.#onStored = options.onStored;
-    this.#onFailed = options.onFailed;
+  }
+
+  /** `observer` hears of everything that is published from now on. */
+  observe(observer: PublishObserver): void {
+    this.#observers.push(observer);
   }
 
   /**
@@ -125,9 +131,12 @@ export class Publisher {
     inputs: readonly EncodedInput[],
     outcomes: readonly (PublishResult | MillraceError)[],
   ): void {
-    if (this.#onStored === undefined) return;
-    const stored = inputs.filter((_, i) => isNew(outcomes[i] as PublishResult | MillraceError));
-    if (stored.length > 0) this.#onStored(entity, stored);
+    if (this.#observers.length === 0) return;
+    const stored = outcomes.every(isNew)
+      ? inputs
+      : inputs.filter((_, i) => isNew(outcomes[i] as PublishResult | MillraceError));
+    if (stored.length === 0) return;
+    for (const observer of this.#observers) observer.stored?.(entity, stored);
   }
 
   /** Timed or not, it takes as many turns: no answer overtakes another. */
@@ -150,7 +159,7 @@ export class Publisher {
     } else if (outcome.code === 'unknown' || outcome.retryable) {
       if (outcome.code === 'unknown') counters.unknown++;
       else counters.failed++;
-      this.#onFailed?.(input, outcome);
+      for (const observer of this.#observers) observer.failed?.(input, outcome);
     } else counters.refused++;
   }
 
