@@ -189,6 +189,74 @@ describe.skipIf(!hasBrowser)('the dashboard', { timeout: 60_000 }, () => {
     expect(problems).toEqual([]);
   });
 
+  test('types into a terminal, fits it and cancels the command, as an admin', async () => {
+    const script = `
+      process.stdin.setRawMode?.(false);
+      console.log('size', process.stdout.columns, process.stdout.rows);
+      process.stdout.on('resize', () => console.log('resized', process.stdout.columns > 20));
+      require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => console.log('got', line));`;
+    const command = millrace(
+      ...[
+        'run',
+        '--pty',
+        '--stdin',
+        'viewers',
+        '--topic',
+        'tool.typed',
+        '--',
+        process.execPath,
+        '-e',
+        script,
+      ],
+    );
+    await openDashboard('#/tools/tool.typed');
+    const shown = async (): Promise<string> => (await lines().allTextContents()).join('\n');
+    await poll(shown).toContain('size 80 24');
+    const field = page.getByLabel('Type into the terminal');
+    await field.focus();
+    await page.keyboard.type('hello ✓');
+    await page.keyboard.press('Enter');
+    await poll(shown).toContain('got hello ✓');
+    await page.getByRole('button', { name: 'fit' }).click();
+    await poll(shown).toContain('resized true');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Really cancel?' }).click();
+    expect(await command.finished).toBe(143);
+    await page.getByText('Cancelled', { exact: true }).waitFor({ timeout: DEADLINE });
+    expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0);
+    expect(await field.count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  test('types lines into a command without a terminal', async () => {
+    const command = millrace('run', '--stdin', 'viewers', '--topic', 'tool.lines', '--', 'cat');
+    await openDashboard('#/tools/tool.lines');
+    await page.getByLabel('Type into the command').fill('a line');
+    await page.keyboard.press('Enter');
+    await poll(() => lines().allTextContents()).toEqual(['a line']);
+    await page.getByRole('button', { name: 'End input' }).click();
+    expect(await command.finished).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  test('shows no way to type or cancel to who may not', async () => {
+    const command = millrace('run', '--stdin', 'viewers', '--topic', 'tool.kept', '--', 'cat');
+    await openDashboard('#/tools/tool.kept');
+    await page.getByRole('button', { name: 'Cancel' }).waitFor({ timeout: DEADLINE });
+    const observer = millrace('token', '--role', 'observer', '--data', join(folder, 'data'));
+    const [, token] = await observer.waitFor(/^(eyJ\S+)/m);
+    // The token of another role takes the place of the first.
+    await page.goto(`${link.split('#')[0]}#token=${token}`);
+    await page.locator('[data-connection=connected]').waitFor({ timeout: DEADLINE });
+    await page.evaluate(() => {
+      window.location.hash = '#/tools/tool.kept';
+    });
+    await page.getByText('Running').waitFor({ timeout: DEADLINE });
+    expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0);
+    expect(await page.getByLabel('Type into the command').count()).toBe(0);
+    await command.kill();
+  });
+
   test('lists topics, and shows the history, the live tail and every field of an event', async () => {
     const publish = async (progress: number): Promise<void> => {
       expect(

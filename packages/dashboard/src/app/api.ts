@@ -47,25 +47,36 @@ export class ApiError extends Error {
 export interface Api {
   topics(query: { pattern: string; limit: number }, signal?: AbortSignal): Promise<TopicPage>;
   history(topic: string, query: HistoryQuery, signal?: AbortSignal): Promise<HistoryPage>;
+  /** Rejects where this token may not speak to what runs under the id. */
+  process(id: string, signal?: AbortSignal): Promise<unknown>;
+  cancelProcess(id: string): Promise<unknown>;
+  typeInto(id: string, typed: { readonly data: string; readonly end?: true }): Promise<unknown>;
+  resizeProcess(id: string, size: { readonly columns: number; readonly rows: number }): Promise<unknown>;
 }
 
-/** The part of the HTTP API that the dashboard reads. `base` is the address that the dashboard is served from. */
+/** The part of the HTTP API that the dashboard uses. `base` is the address that the dashboard is served from. */
 export function createApi(options: { base: URL; token: string }): Api {
-  const get = async (
-    path: string,
-    query: Record<string, unknown>,
-    signal?: AbortSignal,
-  ): Promise<unknown> => {
-    const url = new URL(`api/v1/${path}`, options.base);
-    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
-    const headers = { accept: 'application/json', authorization: `Bearer ${options.token}` };
-    const response = await fetch(url, { headers, signal: signal ?? null }).catch((cause: unknown) => {
-      if (signal?.aborted) throw cause;
+  const call = async (url: URL, { body, ...init }: CallOptions): Promise<unknown> => {
+    const headers = {
+      accept: 'application/json',
+      authorization: `Bearer ${options.token}`,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
+    const json = body === undefined ? null : JSON.stringify(body);
+    const response = await fetch(url, { ...init, headers, body: json }).catch((cause: unknown) => {
+      if (init.signal?.aborted) throw cause;
       throw new ApiError('unreachable', 0, 'The server does not answer.');
     });
     if (!response.ok) throw await errorOf(response);
     return response.json();
   };
+  const get = (path: string, query: Record<string, unknown>, signal?: AbortSignal): Promise<unknown> => {
+    const url = new URL(`api/v1/${path}`, options.base);
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, String(value));
+    return call(url, { method: 'GET', signal: signal ?? null });
+  };
+  const processUrl = (id: string, verb = ''): URL =>
+    new URL(`api/v1/processes/${encodeURIComponent(id)}${verb}`, options.base);
   // The server's answers follow its OpenAPI document; they are trusted here, beyond their status.
   return {
     topics: async (query, signal) => (await get('topics', query, signal)) as TopicPage,
@@ -73,7 +84,18 @@ export function createApi(options: { base: URL; token: string }): Api {
       const answer = await get(`topics/${encodeURIComponent(topic)}/events`, { ...query }, signal);
       return answer as HistoryPage;
     },
+    process: (id, signal) => call(processUrl(id), { method: 'GET', signal: signal ?? null }),
+    cancelProcess: (id) => call(processUrl(id), { method: 'DELETE' }),
+    typeInto: (id, typed) => call(processUrl(id, '/stdin'), { method: 'POST', body: typed }),
+    resizeProcess: (id, size) => call(processUrl(id, '/resize'), { method: 'POST', body: size }),
   };
+}
+
+interface CallOptions {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: object;
+  readonly signal?: AbortSignal | null;
 }
 
 /** Reads RFC 9457 problem details; a proxy's page in between has none. */

@@ -13,6 +13,7 @@ function toneOf(outcome: RunOutcome): Tone {
     case 'exited':
       return outcome.exitCode === 0 ? 'good' : 'bad';
     case 'signalled':
+    case 'stopped':
     case 'failed':
       return 'bad';
   }

@@ -2,14 +2,24 @@ import type { ReactNode } from 'react';
 import { formatDateTime, formatDuration } from '../ui/format.ts';
 import { useNow } from '../ui/use-now.ts';
 import type { Run } from './run.ts';
+import { TerminalSize } from './terminal-size.tsx';
+import type { RunControl } from './use-run-control.ts';
 
-export function RunFacts({ run, topic }: { run: Run; topic: string }): ReactNode {
+interface RunFactsProps {
+  readonly run: Run;
+  readonly topic: string;
+  readonly control: RunControl;
+}
+
+export function RunFacts({ run, topic, control }: RunFactsProps): ReactNode {
   const now = useNow(1000, run.outcome.kind === 'running');
-  const facts: readonly (readonly [string, string | undefined])[] = [
+  const facts: readonly (readonly [string, ReactNode])[] = [
     ['Duration', formatOptional(runDuration(run, now), formatDuration)],
     ['Started', formatOptional(run.startedAt, formatDateTime)],
     ['Folder', run.cwd],
     ['Process', formatOptional(run.pid, String)],
+    ['Terminal', run.pty && <TerminalSize size={run.pty} control={control} />],
+    ['Cancelled by', run.outcome.kind === 'stopped' ? run.outcome.by : undefined],
     ['Topic', topic],
   ];
   return (

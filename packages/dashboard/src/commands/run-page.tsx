@@ -14,8 +14,12 @@ import { formatCount, formatCountOf } from '../ui/format.ts';
 import { BackIcon } from '../ui/icons.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { useIsNarrow } from '../ui/use-is-narrow.ts';
+import { CancelButton } from './cancel-button.tsx';
 import { RunBadge } from './run-badge.tsx';
 import { RunFacts } from './run-facts.tsx';
+import { RunInput } from './run-input.tsx';
+import { TerminalInput } from './terminal-input.tsx';
+import { type RunControl, useRunControl } from './use-run-control.ts';
 import './run-page.css';
 
 /** One command: what it is, how it stands, and everything it has written. */
@@ -23,6 +27,7 @@ export function RunPage({ topic }: { topic: string }): ReactNode {
   const log = useRunLog(topic);
   useGapToasts(log.feed);
   const { run } = log;
+  const control = useRunControl(run);
   return (
     <div className="page">
       <header className="page-head">
@@ -35,22 +40,25 @@ export function RunPage({ topic }: { topic: string }): ReactNode {
           </h1>
           <span role="status">{log.version > 0 && <RunBadge outcome={run.outcome} />}</span>
         </div>
-        <a className="button" href={routeHref({ view: 'topic', topic })}>
-          Show events
-        </a>
+        <div className="title-actions">
+          {control.canCancel && <CancelButton onCancel={control.cancel} />}
+          <a className="button" href={routeHref({ view: 'topic', topic })}>
+            Show events
+          </a>
+        </div>
       </header>
-      <RunFacts run={run} topic={topic} />
+      <RunFacts run={run} topic={topic} control={control} />
       {run.outcome.kind === 'failed' && (
         <p className="run-failure" role="alert">
           {run.outcome.message}
         </p>
       )}
-      <RunOutput topic={topic} log={log} />
+      <RunOutput topic={topic} log={log} control={control} />
     </div>
   );
 }
 
-function RunOutput({ topic, log }: { topic: string; log: RunLog }): ReactNode {
+function RunOutput({ topic, log, control }: RunOutputProps): ReactNode {
   const { buffer, version, run } = log;
   const api = useApi();
   const [isWrapped, setIsWrapped] = useState(useIsNarrow());
@@ -98,8 +106,16 @@ function RunOutput({ topic, log }: { topic: string; log: RunLog }): ReactNode {
       ) : (
         <OutputNotice log={log} />
       )}
+      {control.canType &&
+        (run.pty === undefined ? <RunInput control={control} /> : <TerminalInput control={control} />)}
     </section>
   );
+}
+
+interface RunOutputProps {
+  readonly topic: string;
+  readonly log: RunLog;
+  readonly control: RunControl;
 }
 
 function OutputNotice({ log }: { log: RunLog }): ReactNode {

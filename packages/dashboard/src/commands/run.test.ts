@@ -78,3 +78,20 @@ test.each([
 ])('%j is typed as %s', (word, typed) => {
   expect(quoteForShell(word)).toBe(typed);
 });
+
+test('a run that was told to end says so, and by whom', () => {
+  const run = fold(started, [
+    'tool.completed',
+    { exit_code: 143, signal: 'SIGTERM', reason: 'cancelled', cancelled_by: 'ann' },
+  ]);
+  expect(run.outcome).toEqual({ kind: 'stopped', reason: 'cancelled', by: 'ann' });
+  expect(outcomeLabel(run.outcome)).toBe('Cancelled');
+});
+
+test('a run says what may be done to it', () => {
+  const run = fold([
+    'tool.started',
+    { execution_id: 'x', control: ['cancel'], pty: { columns: 80, rows: 24 } },
+  ]);
+  expect(run).toMatchObject({ executionId: 'x', control: ['cancel'], pty: { columns: 80, rows: 24 } });
+});

@@ -4,10 +4,17 @@ export type RunOutcome =
   | { readonly kind: 'running' }
   | { readonly kind: 'exited'; readonly exitCode: number }
   | { readonly kind: 'signalled'; readonly signal: string }
+  /** It was told to end, and did. */
+  | { readonly kind: 'stopped'; readonly reason: string; readonly by?: string }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** What is known of one `millrace run`. */
+/** What is known of one command. */
 export interface Run {
+  readonly executionId?: string;
+  /** What those who may control it can do: `cancel`, `signal`, `stdin`, `resize`. */
+  readonly control?: readonly string[];
+  /** The terminal that it has. */
+  readonly pty?: { readonly columns: number; readonly rows: number };
   readonly command?: string;
   readonly cwd?: string;
   readonly pid?: number;
@@ -46,9 +53,14 @@ function started(run: Run, event: MillraceEvent): Run {
   const data = fieldsOf(event.data);
   const cwd = textOf(data.cwd);
   const pid = numberOf(data.pid);
+  const executionId = textOf(data.execution_id);
+  const { columns, rows } = fieldsOf(data.pty);
   return {
     ...withCommand(run, data),
     startedAt: timeOf(event, data),
+    ...(executionId !== undefined && { executionId }),
+    ...(Array.isArray(data.control) && { control: data.control.map(String) }),
+    ...(typeof columns === 'number' && typeof rows === 'number' && { pty: { columns, rows } }),
     ...(cwd !== undefined && { cwd }),
     ...(pid !== undefined && { pid }),
   };
@@ -78,6 +90,9 @@ const timeOf = (event: MillraceEvent, data: Fields): string => textOf(data.produ
 
 function completion(data: Fields): RunOutcome {
   const signal = textOf(data.signal);
+  const reason = textOf(data.reason);
+  const by = textOf(data.cancelled_by);
+  if (reason !== undefined) return { kind: 'stopped', reason, ...(by !== undefined && { by }) };
   if (signal !== undefined) return { kind: 'signalled', signal };
   return { kind: 'exited', exitCode: numberOf(data.exit_code) ?? 0 };
 }
@@ -112,6 +127,12 @@ function bytesOfBase64(text: string): Uint8Array {
   }
 }
 
+const STOPPED: Readonly<Record<string, string>> = {
+  cancelled: 'Cancelled',
+  timeout: 'Timed out',
+  'server-stopping': 'Server stopped',
+};
+
 /** Whether and how it ended, in two or three words. */
 export function outcomeLabel(outcome: RunOutcome): string {
   switch (outcome.kind) {
@@ -121,6 +142,8 @@ export function outcomeLabel(outcome: RunOutcome): string {
       return `Exit ${outcome.exitCode}`;
     case 'signalled':
       return outcome.signal;
+    case 'stopped':
+      return STOPPED[outcome.reason] ?? 'Stopped';
     case 'failed':
       return 'Failed';
   }

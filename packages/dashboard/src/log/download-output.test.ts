@@ -3,7 +3,7 @@ import type { Api } from '../app/api.ts';
 import { readExactOutput } from './download-output.ts';
 
 /** A log whose first two events retention has removed, given out two at a time. */
-function fakeApi(outputs: readonly Record<string, unknown>[]): Api {
+function fakeApi(outputs: readonly Record<string, unknown>[]): Pick<Api, 'history'> {
   const events = outputs.map((data, index) => ({
     topic: 'tool.x',
     event: 'tool.output',
@@ -15,7 +15,6 @@ function fakeApi(outputs: readonly Record<string, unknown>[]): Api {
   }));
   const head = events.length + 2;
   return {
-    topics: async () => ({ topics: [] }),
     history: async (_topic, query) => {
       const after = Number(('after' in query && query.after?.split(':')[1]) || 2);
       const page = events.filter(({ offset }) => offset > after).slice(0, 2);
@@ -40,6 +39,6 @@ test('the file has the bytes of both streams, in order, over all pages', async (
 });
 
 test('a refusal is passed on', async () => {
-  const api: Api = { ...fakeApi([]), history: async () => Promise.reject(new Error('gone')) };
+  const api = { ...fakeApi([]), history: async () => Promise.reject(new Error('gone')) };
   await expect(readExactOutput(api, 'tool.x')).rejects.toThrow('gone');
 });

@@ -8,7 +8,7 @@ const encoder = new TextEncoder();
  * All output of a run so far, byte for byte and in order, read anew from the log: what is on screen is decoded, and of
  * very long outputs only the newest part.
  */
-export async function readExactOutput(api: Api, topic: string): Promise<Blob> {
+export async function readExactOutput(api: Pick<Api, 'history'>, topic: string): Promise<Blob> {
   const parts: BlobPart[] = [];
   let page = await api.history(topic, { limit: PAGE });
   for (;;) {
