@@ -99,6 +99,19 @@ describe('a stream', () => {
     client.close();
   });
 
+  test('[PLAIN-1] [VIEW-4] begins with the state of its topic where that is asked for', async () => {
+    const { timestamp } = await publish('metrics.consciousness', 'consciousness_update', PORTAL);
+    const client = await connect();
+    client.send({ type: 'subscribe', stream: 'consciousness', since: 'snapshot' });
+    expect(await client.next('subscribed')).toMatchObject({ stream: 'consciousness', recovered: true });
+    const snapshot = await client.next('snapshot');
+    expect(snapshot).toMatchObject({ topic: 'metrics.consciousness', view: 'metrics', timestamp });
+    expect(snapshot.state).toMatchObject({ sources: [{ source: 'portal-07', data: PORTAL }] });
+    await publish('metrics.consciousness', 'consciousness_update', PORTAL);
+    expect(await client.next()).toMatchObject({ type: 'consciousness_update', portal_id: 'portal-07' });
+    client.close();
+  });
+
   test('[PLAIN-1] may be a topic or a pattern, too', async () => {
     const client = await connect();
     client.send({ type: 'subscribe', stream: 'task.*' });
