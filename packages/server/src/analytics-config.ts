@@ -14,6 +14,8 @@ import { type SessionWatch, watchTogether } from './session/session-watch.ts';
 /** What becomes of the lives of sessions: events, and figures. */
 export interface Observation {
   readonly watch: SessionWatch;
+  /** Of the events. */
+  readonly counters: { readonly dropped: number };
   /** `undefined` when the configuration wants none. */
   readonly analytics: Analytics | undefined;
   /** Publishes and saves what is left; to be called when all sessions have ended. */
@@ -49,6 +51,7 @@ export async function startObservation(
     : undefined;
   return {
     watch: watchTogether([life, analytics].filter((each) => each !== undefined)),
+    counters: life?.counters ?? { dropped: 0 },
     analytics,
     async close() {
       await life?.close();

@@ -106,7 +106,7 @@ export async function startServices(
   const processes = await startProcesses(config, { ...core, connections });
   closing.defer(() => processes.close());
 
-  const { watch, analytics, close } = await startObservation(config, {
+  const { watch, analytics, counters: sessionLife, close } = await startObservation(config, {
     ...core,
     connections,
     traffic: parts.traffic,
@@ -114,7 +114,8 @@ export async function startServices(
   closing.defer(close);
   if (analytics !== undefined) publisher.observe(analytics);
 
-  const figures = createFigures(config, { ...core, ...enforcement, ...parts, inbox, llm: llm.figures });
+  const counted = { ...core, ...enforcement, ...parts, inbox, sessionLife };
+  const figures = createFigures(config, { ...counted, llm: llm.figures });
   closing.defer(() => figures.close());
 
   const bridge = await startBridge(config, { ...core, figures });

@@ -48,6 +48,8 @@ export interface FigureSources {
     readonly rawBytes: number;
     readonly compressedBytes: number;
   };
+  /** Events of sessions' lives that were left out. */
+  readonly sessionLife: { readonly dropped: number };
   /** Events of each commit of the durable engine. */
   readonly commitSizes: Histogram;
 }

@@ -30,7 +30,7 @@ export function serverMetrics(sources: FigureSources, { version }: { readonly ve
   ];
 }
 
-function connectionMetrics({ connections, counters }: FigureSources): Metric[] {
+function connectionMetrics({ connections, counters, sessionLife }: FigureSources): Metric[] {
   const { counters: counted } = connections;
   return [
     gauge(
@@ -73,6 +73,11 @@ function connectionMetrics({ connections, counters }: FigureSources): Metric[] {
       'millrace_sessions_messages_received_total',
       'Messages from sessions, whatever became of them.',
       () => counters.messagesReceived,
+    ),
+    counter(
+      'millrace_sessions_life_dropped_events_total',
+      'Events of sessions that came or went which were left out, because the log was too slow for them or refused them.',
+      () => sessionLife.dropped,
     ),
   ];
 }

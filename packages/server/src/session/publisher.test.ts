@@ -7,6 +7,19 @@ import { createMemoryEngine } from '../engine/memory-engine.ts';
 import { EventChecks } from './event-checks.ts';
 import { Publisher } from './publisher.ts';
 
+test('what the server keeps for itself is stored, whatever the policy says of events that the catalog does not know', async () => {
+  const clock = new ManualClock();
+  const engine = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
+  const catalog = createCatalog([]);
+  const checks = new EventChecks({ catalog, unknownEventsOf: () => 'refuse', onUnknown: () => {} });
+  const publisher = new Publisher({ engine, clock, checks, maxEventBytes: 1000, priorityOf: () => 'normal' });
+  const publish = (entity: string) =>
+    publisher.publishInternally(entity, [{ topic: 't', event: 'x', data: '1' }]);
+  expect(await publish('$system')).toMatchObject([{ offset: 1 }]);
+  expect(await publish('a')).toMatchObject([{ code: 'unknown-event' }]);
+  await engine.close();
+});
+
 // Timed calls once took a shorter way back than the others, and a client got every 16th answer first.
 test('[PUB-7] answers come in the order of the publications, timed or not', async () => {
   const clock = new ManualClock();

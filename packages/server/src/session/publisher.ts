@@ -174,7 +174,8 @@ export class Publisher {
         details: { maxEventBytes: this.#maxEventBytes },
       });
     }
-    this.#checks.assert(input);
+    // The server's own records ([AUTH-9]) are no business of the catalog's: a policy must not make it forget a revocation.
+    if (!entity.startsWith('$')) this.#checks.assert(input);
     const priority = input.priority ?? this.#priorityOf(topic, event);
     const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
     return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };
