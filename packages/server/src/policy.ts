@@ -67,8 +67,8 @@ const DEFAULT_NAMESPACES: Readonly<Record<string, NamespacePolicy>> = {
   },
   // Who came and went: a storm of ten thousand and their end.
   connections: { ...LIVE_POLICY, retention: { maxEvents: 20_000, maxAgeMs: DAY_MS } },
-  // Each entry holds all that the one before it held.
-  'session-analytics': { ...DEFAULT_POLICY, retention: { maxEvents: 3 } },
+  // Each entry holds all that the one before it held; entities that were quiet for so long are forgotten.
+  'session-analytics': { ...DEFAULT_POLICY, retention: { maxEvents: 3, maxAgeMs: 30 * DAY_MS } },
   // Only a session that reads slowly comes back to what it was sent.
   session: { ...LIVE_POLICY, retention: { maxEvents: 100, maxAgeMs: 10 * MINUTE_MS } },
 };

@@ -95,10 +95,8 @@ export class Forwarder {
   /** What listeners write themselves would go round in circles, under a pattern such as `*`. */
   #isOwn({ topic: pattern }: Subscription, { topic }: MillraceEvent): boolean {
     if (namespaceOf(topic) !== LISTEN_NAMESPACE) return false;
-    return (
-      namespaceOf(pattern) !== LISTEN_NAMESPACE ||
-      topic.startsWith(`${LISTEN_NAMESPACE}.${this.#options.name}`)
-    );
+    const own = `${LISTEN_NAMESPACE}.${this.#options.name}`;
+    return namespaceOf(pattern) !== LISTEN_NAMESPACE || topic === own || topic.startsWith(`${own}.`);
   }
 
   async #forward(ticket: Ticket): Promise<void> {

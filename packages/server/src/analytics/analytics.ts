@@ -65,7 +65,7 @@ export class Analytics {
   /** Goes on from what was saved last. */
   static async open(options: AnalyticsOptions): Promise<Analytics> {
     const now = options.clock.now();
-    const stored = await options.store.load(MAX_ENTITIES);
+    const stored = await options.store.load(NODE, MAX_ENTITIES);
     const scopes = new Map(stored.map(({ id, state }) => [id, new Scope(now, state)]));
     const node = scopes.get(NODE) ?? new Scope(now);
     scopes.delete(NODE);

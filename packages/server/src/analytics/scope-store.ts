@@ -23,11 +23,11 @@ export class ScopeStore {
     this.#engine = engine;
   }
 
-  /** At most so many. */
-  async load(limit: number): Promise<StoredScope[]> {
+  /** The one with this id, and others, at most so many. */
+  async load(id: string, limit: number): Promise<StoredScope[]> {
     const heads = await this.#engine.topics(SYSTEM_ENTITY, `${NAMESPACE}.*`, { limit });
     const stored: StoredScope[] = [];
-    for (const { topic } of heads) {
+    for (const topic of new Set([topicOf(id), ...heads.map((head) => head.topic)])) {
       const page = await this.#engine.read(SYSTEM_ENTITY, topic, { last: 1 }, { maxEvents: 1 });
       const [newest] = page.ok ? page.events : [];
       // Written by `save`; another version's is left alone, and written over.
@@ -40,7 +40,7 @@ export class ScopeStore {
   /** Rejects with the first that could not be stored. */
   async save(scopes: readonly StoredScope[]): Promise<void> {
     const inputs = scopes.map((scope) => ({
-      topic: `${NAMESPACE}.${encodeSegment(scope.id)}`,
+      topic: topicOf(scope.id),
       event: EVENT,
       data: JSON.stringify(scope),
     }));
@@ -48,4 +48,8 @@ export class ScopeStore {
     const failure = outcomes.find((outcome) => outcome instanceof MillraceError);
     if (failure !== undefined) throw failure;
   }
+}
+
+function topicOf(id: string): string {
+  return `${NAMESPACE}.${encodeSegment(id)}`;
 }
