@@ -64,8 +64,8 @@ describe('the bare door', () => {
     await new Promise((resolve) => {
       socket.onopen = resolve;
     });
-    const publishing = setInterval(() => void publish('host.box-1', 'host.metrics', { cpu: 0.5 }), 5);
-    expect(JSON.parse(await first)).toMatchObject({ type: 'host.metrics', cpu: 0.5 });
+    const publishing = setInterval(() => void publish('host.box-1', 'box.metrics', { cpu: 0.5 }), 5);
+    expect(JSON.parse(await first)).toMatchObject({ type: 'box.metrics', cpu: 0.5 });
     clearInterval(publishing);
     socket.close();
   });
