@@ -276,3 +276,33 @@ describe('resolveConfig', () => {
     expect(() => resolveConfig({ server: { port: -1 } })).toThrow('server.port must be >= 0, not -1');
   });
 });
+
+describe('providers of language models', () => {
+  const provider = { baseUrl: 'https://api.example.com/v1', model: 'tiny' };
+
+  test('have their key from a file, from the environment, or none', async () => {
+    write('key', 'sk-from-a-file\n');
+    write('millrace.config.json', {
+      llm: { providers: { a: { ...provider, apiKeyFile: 'key' }, b: provider }, default: 'b' },
+    });
+    const { llm } = await load();
+    expect(llm.providers).toEqual({ a: { ...provider, apiKey: 'sk-from-a-file' }, b: provider });
+    write('providers.json', { c: { ...provider, apiKey: 'sk-3' } });
+    const env = { MILLRACE_LLM_PROVIDERS_FILE: 'providers.json' };
+    expect((await load({ env })).llm.providers).toEqual({ c: { ...provider, apiKey: 'sk-3' } });
+  });
+
+  test.each([
+    [{ a: { ...provider, apiKey: 'x', apiKeyFile: 'nowhere' } }, 'apiKey or apiKeyFile, not both'],
+    [{ a: { ...provider, apiKeyFile: 'nowhere' } }, 'nowhere cannot be read'],
+    [{ a: { model: 'tiny' } }, 'needs baseUrl'],
+    [{ a: { ...provider, baseUrl: 'https://user:sk-secret@api.example.com' } }, 'must match pattern'],
+    [{ a: { ...provider, apiKey: 7777 } }, 'must be string'],
+    [{ 'a b': provider }, 'llm.providers'],
+  ])('%j: %s, and nothing secret is shown', async (providers, problem) => {
+    write('millrace.config.json', { llm: { providers } });
+    const problems = (await problemsOf(load())).join('\n');
+    expect(problems).toContain(problem);
+    expect(problems).not.toMatch(/sk-secret|7777/);
+  });
+});

@@ -61,6 +61,7 @@ export function createLlmService(
     readonly catalog: Catalog;
     readonly snapshots: SnapshotSource;
     readonly clock: Clock;
+    readonly log: (fields: object, message: string) => void;
     readonly onError: (error: unknown, doing: string) => void;
   },
 ): LlmService {

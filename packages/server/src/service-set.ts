@@ -99,6 +99,7 @@ export async function startServices(
     clock,
     onError,
     snapshots: views,
+    log: (fields, message) => logger.warn(fields, message),
   });
   closing.defer(() => llm.close());
   await llm.start();

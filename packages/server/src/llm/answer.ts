@@ -19,6 +19,7 @@ export interface AnswerOptions {
   readonly times: AnswerTimes;
   readonly maxRetries: number;
   readonly figures: LlmFigures;
+  readonly onFailed: (error: ProviderError) => void;
 }
 
 /** The reason of an answer that nobody wants any more. */
@@ -137,9 +138,11 @@ export class Answer {
     };
   }
 
-  #failed({ code, message, retryable }: ProviderError): AnswerEnd {
-    this.#options.figures.errors[code]++;
-    const { streamId } = this.#options;
+  #failed(error: ProviderError): AnswerEnd {
+    const { code, message, retryable } = error;
+    const { streamId, figures, onFailed } = this.#options;
+    figures.errors[code]++;
+    onFailed(error);
     return {
       event: 'stream.error',
       data: (tokens) => ({ stream_id: streamId, code, message, retryable, tokens }),

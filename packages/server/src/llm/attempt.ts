@@ -23,7 +23,8 @@ export class Attempt {
   readonly #times: Pick<AnswerTimes, 'firstTokenMs' | 'betweenTokensMs'>;
   readonly #stopFollowing: () => void;
   #timer: Timer | undefined;
-  #heardMs: number;
+  /** Since when the next token is awaited; `undefined` while nobody asks for it. */
+  #awaitedMs: number | undefined;
   #hasBegun = false;
   #isOver = false;
   /** Gives up the `next` that is being waited for. */
@@ -40,7 +41,6 @@ export class Attempt {
     const { provider, messages, signal, clock, times } = options;
     this.#clock = clock;
     this.#times = times;
-    this.#heardMs = clock.monotonic();
     const onAbort = (): void => this.#end(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     this.#stopFollowing = () => signal.removeEventListener('abort', onAbort);
@@ -57,13 +57,14 @@ export class Attempt {
   async next(): Promise<IteratorResult<string, LlmEnding>> {
     const { signal } = this.#abort;
     if (signal.aborted) throw signal.reason;
+    this.#awaitedMs = this.#clock.monotonic();
     const next = await new Promise<IteratorResult<string, LlmEnding>>((resolve, reject) => {
       this.#giveUp = reject;
       this.#tokens.next().then(resolve, reject);
     });
     // A provider may take its signal for the end.
     if (signal.aborted) throw signal.reason;
-    this.#heardMs = this.#clock.monotonic();
+    this.#awaitedMs = undefined;
     if (next.done === true) this.#isOver = true;
     else this.#hasBegun = true;
     return next;
@@ -90,7 +91,8 @@ export class Attempt {
     // A silence may begin to count while another one is being waited for.
     this.#timer = this.#clock.after(Math.min(delayMs, this.#times.betweenTokensMs), () => {
       const limitMs = this.#hasBegun ? this.#times.betweenTokensMs : this.#times.firstTokenMs;
-      const leftMs = this.#heardMs + limitMs - this.#clock.monotonic();
+      const nowMs = this.#clock.monotonic();
+      const leftMs = (this.#awaitedMs ?? nowMs) + limitMs - nowMs;
       if (leftMs > 0) return this.#watch(leftMs);
       const awaited = this.#hasBegun ? 'next' : 'first';
       this.#end(new ProviderError('timeout', `the ${awaited} token did not come within ${limitMs} ms`));

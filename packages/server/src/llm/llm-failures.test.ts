@@ -1,5 +1,6 @@
 import { MillraceError } from '@millrace/protocol';
 import { type FakeAnswer, until } from '@millrace/testkit';
+import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LlmWorld, PROVIDER_KEY, textOf, words } from './fixtures/llm-world.ts';
 
@@ -43,12 +44,17 @@ describe('before the first token', () => {
     expect(await world.metric(`millrace_llm_errors_total{kind="${code}"}`)).toBe(1);
   });
 
-  test('[LLM-3] a key that the provider does not accept is told to nobody', async () => {
-    world = await LlmWorld.start({ status: 401, message: `Incorrect API key provided: ${PROVIDER_KEY}` });
+  test('[LLM-3] [AUTH-15] a key that the provider does not accept is told to nobody, the reason to the operator', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+    const message = `Incorrect API key provided: ${PROVIDER_KEY}`;
+    world = await LlmWorld.start({ status: 401, message }, {}, { logger });
     const begun = await world.ask({ prompt: 'x' });
     const [error] = await world.read(begun);
     expect(error?.data).toMatchObject({ code: 'refused', message: expect.stringContaining('key (401)') });
-    expect(JSON.stringify(await world.history(begun.topic))).not.toContain('sk-');
+    const warning = lines.find((line) => line.includes('an answer failed'));
+    expect(warning).toContain('Incorrect API key provided: …');
+    expect(JSON.stringify([lines, await world.history(begun.topic)])).not.toContain(PROVIDER_KEY);
   });
 
   test('[LLM-3] a provider that keeps silent is given up and asked again', async () => {

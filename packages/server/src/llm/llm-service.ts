@@ -20,6 +20,7 @@ import { ConversationLog } from './conversation-log.ts';
 import { LlmFigures } from './llm-figures.ts';
 import type { LlmMessage, LlmProvider } from './llm-provider.ts';
 import { type OpenStream, OpenStreams } from './open-streams.ts';
+import type { ProviderError } from './provider-error.ts';
 import { TokenBeat } from './token-beat.ts';
 
 export interface LlmServiceOptions {
@@ -44,6 +45,8 @@ export interface LlmServiceOptions {
   readonly maxEventChars: number;
   /** What a conversation adds up to. */
   readonly chatOf: (entity: string, topic: string) => Promise<Chat>;
+  /** Why answers fail, for the operator. */
+  readonly log: (fields: object, message: string) => void;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
@@ -272,7 +275,7 @@ export class LlmService {
     this.#running.add(given);
   }
 
-  #answerTo({ stream, provider, messages }: Question): Answer {
+  #answerTo({ stream, provider, providerName, messages }: Question): Answer {
     const { entity, topic, stream_id: streamId } = stream;
     const writer = new AnswerWriter({
       ...this.#options,
@@ -283,7 +286,20 @@ export class LlmService {
       maxStallMs: MAX_STALL_MS,
     });
     const { figures } = this;
-    return new Answer({ ...this.#options, streamId, entity, topic, provider, messages, writer, figures });
+    const onFailed = ({ code, message, detail }: ProviderError): void => {
+      this.#options.log({ streamId, provider: providerName, code, detail }, `an answer failed: ${message}`);
+    };
+    return new Answer({
+      ...this.#options,
+      streamId,
+      entity,
+      topic,
+      provider,
+      messages,
+      writer,
+      figures,
+      onFailed,
+    });
   }
 
   /** An answer goes on where its control cannot be followed: it only cannot be cancelled from elsewhere. */

@@ -81,7 +81,7 @@ async function* readAnswer(
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw toProviderError(openAi, error, options.clock);
+    throw toProviderError(openAi, error, options);
   }
   // A stream whose connection ends in good order ends as if it were complete.
   if (finishReason === undefined) throw truncated();
@@ -134,16 +134,21 @@ function truncated(cause?: unknown): ProviderError {
 }
 
 /** The provider's own words are left out where they might quote the key or the account. */
-function toProviderError(openAi: OpenAiModule, cause: unknown, clock: Clock): ProviderError {
+function toProviderError(
+  openAi: OpenAiModule,
+  cause: unknown,
+  options: OpenAiProviderOptions,
+): ProviderError {
   if (cause instanceof ProviderError) return cause;
   if (cause instanceof SyntaxError) return truncated(cause);
   if (cause instanceof openAi.APIConnectionTimeoutError) {
     return new ProviderError('timeout', 'the provider did not begin to answer in time', { cause });
   }
   if (cause instanceof openAi.APIConnectionError) {
-    return new ProviderError('failed', 'the provider cannot be reached', { cause });
+    const detail = cause.cause instanceof Error ? cause.cause.message : cause.message;
+    return new ProviderError('failed', 'the provider cannot be reached', { cause, detail });
   }
-  if (cause instanceof openAi.APIError) return ofStatus(cause.status, cause, clock);
+  if (cause instanceof openAi.APIError) return ofStatus(cause.status, cause, options);
   // What is thrown while the body is read: the connection broke.
   return truncated(cause);
 }
@@ -151,11 +156,12 @@ function toProviderError(openAi: OpenAiModule, cause: unknown, clock: Clock): Pr
 function ofStatus(
   status: number | undefined,
   cause: InstanceType<OpenAiModule['APIError']>,
-  clock: Clock,
+  { clock, apiKey }: OpenAiProviderOptions,
 ): ProviderError {
   const retryAfterMs = readRetryAfter(cause.headers?.get('retry-after'), clock.now());
+  const detail = apiKey === undefined ? cause.message : cause.message.replaceAll(apiKey, '…');
   const [code, message] = meaningOf(status);
-  return new ProviderError(code, message, { cause, retryAfterMs });
+  return new ProviderError(code, message, { cause, retryAfterMs, detail });
 }
 
 function meaningOf(status: number | undefined): readonly [AnswerErrorCode, string] {

@@ -31,15 +31,18 @@ export class ProviderError extends Error {
   readonly code: AnswerErrorCode;
   /** When the provider wants to be asked again, as it said itself. */
   readonly retryAfterMs: number | undefined;
+  /** What else the operator should know, for the server's log alone; without the key. */
+  readonly detail: string | undefined;
 
   constructor(
     code: AnswerErrorCode,
     message: string,
-    options: { retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: { retryAfterMs?: number | undefined; detail?: string | undefined; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
+    this.detail = options.detail;
   }
 
   get retryable(): boolean {
