@@ -130,7 +130,7 @@ describe.each(SUBJECTS.map((subject) => [subject.view.name, subject] as const))(
     test('changes nothing but the state it was given', () => {
       fc.assert(
         fc.property(drafts, (script) => {
-          const events = eventsOf(script);
+          const events = stored(eventsOf(script));
           const before = stored(events);
           const initial = stored(view.initial());
           events.reduce(
