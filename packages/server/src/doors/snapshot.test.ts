@@ -175,6 +175,25 @@ describe('the SSE door', () => {
     again.close();
   });
 
+  test('[VIEW-5] a Last-Event-ID that cannot be recovered gives the snapshot anew', async () => {
+    const position = await publish('gone.topic', 'a', 1);
+    const api = new ApiClient(server.origin, await server.token({ entity }));
+    await api.delete('/api/v1/topics/gone.topic');
+    await publish('gone.topic', 'a', 2);
+    for (const topics of ['gone.topic', 'gone.*']) {
+      const id = topics === 'gone.*' ? 'd0000.1' : position;
+      const stream = await server.stream(
+        `/events?topics=${topics}&since=snapshot`,
+        { entity },
+        { 'last-event-id': id },
+      );
+      const [event] = await stream.take(1);
+      expect(event?.event).toBe('snapshot');
+      expect(byKey((JSON.parse(event?.data ?? '') as { state: unknown }).state)).toEqual({ a: 2 });
+      stream.close();
+    }
+  });
+
   test('[VIEW-5] of several snapshots the last alone carries an id', async () => {
     for (const topic of ['s.a', 's.b']) await publish(topic, 'k', topic);
     const stream = await server.stream('/events?topics=s.*&since=snapshot', { entity });

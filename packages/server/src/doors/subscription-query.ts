@@ -27,15 +27,24 @@ export function readSubscriptionQuery(query: URLSearchParams, lastEventId?: stri
   const slow = query.get('slow');
   const consumer = query.get('consumer') ?? undefined;
   if (consumer !== undefined) checkConsumer(consumer, query);
+  const since = sinceOf(query);
   return {
-    asksForHistory: sinceOf(query) !== undefined,
+    asksForHistory: since !== undefined,
     consumer,
-    start: parseSince(lastEventId === undefined || lastEventId === '' ? sinceOf(query) : lastEventId),
+    start: startOf(since, lastEventId),
     options: {
       ...(filter !== null && { filter: readFilter(filter) }),
       ...(slow !== null && { slow: parseSlow(slow) }),
     },
   };
+}
+
+/** A browser comes back with the place it has reached, and the query it began with. */
+function startOf(since: Since | undefined, lastEventId: string | undefined): Start {
+  if (lastEventId === undefined || lastEventId === '') return parseSince(since);
+  const start = parseSince(lastEventId);
+  const resumes = start.kind === 'position' || start.kind === 'cursor';
+  return resumes && since === 'snapshot' ? { ...start, orSnapshot: true } : start;
 }
 
 function checkConsumer(consumer: string, query: URLSearchParams): void {

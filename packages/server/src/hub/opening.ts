@@ -26,10 +26,15 @@ export type Start = LogStart | { readonly kind: 'snapshot' };
 export type LogStart =
   | { readonly kind: 'now' }
   | { readonly kind: 'earliest' }
-  | { readonly kind: 'position'; readonly position: Position; readonly id?: string }
-  | { readonly kind: 'cursor'; readonly cursor: Cursor }
+  | ({ readonly kind: 'position'; readonly position: Position; readonly id?: string } & Resuming)
+  | ({ readonly kind: 'cursor'; readonly cursor: Cursor } & Resuming)
   | { readonly kind: 'last'; readonly count: number }
   | { readonly kind: 'time'; readonly timeMs: number };
+
+interface Resuming {
+  /** Where not everything after it can be had, it begins with a snapshot, as if that had been asked for. */
+  readonly orSnapshot?: boolean;
+}
 
 /** What a client is told before the first event of a subscription. */
 export interface Opened {
@@ -54,6 +59,8 @@ export interface OpeningsOptions {
 /** Where the log is read from, and what is given before. */
 interface Beginning {
   readonly start: LogStart;
+  /** There is another way to begin. */
+  readonly mayFail: boolean;
   readonly snapshots?: LeadingSnapshots;
 }
 
@@ -70,8 +77,11 @@ export class Openings {
 
   /** Calls `onOpened` once, before any event of the subscription is given. Rejects when the log cannot be read. */
   async open(subscription: Subscription, start: Start, onOpened: (opened: Opened) => void): Promise<void> {
-    if (start.kind === 'snapshot') await this.#openAfterSnapshot(subscription, onOpened);
-    else await this.#openAt(subscription, { start }, onOpened);
+    if (start.kind !== 'snapshot') {
+      const mayFail = 'orSnapshot' in start && start.orSnapshot === true;
+      if (await this.#openAt(subscription, { start, mayFail }, onOpened)) return;
+    }
+    await this.#openAfterSnapshot(subscription, onOpened);
   }
 
   /** Takes the snapshot anew when trimming or a deletion has overtaken it. */
@@ -92,13 +102,17 @@ export class Openings {
     if (selection.kind === 'topic') {
       const snapshot = await source.ofTopic(feed.entity, selection.topic);
       const { position, place } = snapshot;
-      return { start: { kind: 'position', position }, snapshots: { all: [snapshot], place } };
+      return { start: { kind: 'position', position }, mayFail: true, snapshots: { all: [snapshot], place } };
     }
     const { cursor, snapshots: all } = await source.ofPatterns(feed.entity, selection.patterns);
-    return { start: { kind: 'cursor', cursor }, snapshots: { all, place: formatCursor(cursor) } };
+    return {
+      start: { kind: 'cursor', cursor },
+      mayFail: true,
+      snapshots: { all, place: formatCursor(cursor) },
+    };
   }
 
-  /** False when it begins with snapshots and the log does not reach back to them; then nothing was told. */
+  /** False when it may fail, and the log does not reach back to where it begins; then nothing was told. */
   #openAt(
     subscription: Subscription,
     beginning: Beginning,
@@ -113,7 +127,7 @@ export class Openings {
   async #openTopic(
     subscription: Subscription,
     topic: string,
-    { start, snapshots }: Beginning,
+    { start, mayFail, snapshots }: Beginning,
     onOpened: (opened: Opened) => void,
   ): Promise<boolean> {
     const { subscriber } = subscription;
@@ -145,7 +159,7 @@ export class Openings {
     reader.register();
     const first = await this.#readFirst(feed.entity, topic, start);
     if (reader.ended) return true;
-    if (!first.ok && snapshots !== undefined) {
+    if (!first.ok && mayFail) {
       reader.end();
       return false;
     }
@@ -176,7 +190,7 @@ export class Openings {
   async #openPatterns(
     subscription: Subscription,
     patterns: readonly string[],
-    { start, snapshots }: Beginning,
+    { start, mayFail, snapshots }: Beginning,
     onOpened: (opened: Opened) => void,
   ): Promise<boolean> {
     const { subscriber } = subscription;
@@ -225,7 +239,7 @@ export class Openings {
       return true;
     }
     reader.end();
-    if (snapshots !== undefined) return false;
+    if (mayFail) return false;
     const head = feed.cursor.now();
     subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, head) };
     feed.register(subscription);
