@@ -71,7 +71,7 @@ afterAll(async () => {
 
 test.for(guides.map((guide) => [guide.path, guide] as const))(
   '%s does what it says',
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   ([, guide]) => new GuideRun(guide, world).run(),
 );
 

@@ -107,7 +107,12 @@ export async function startServices(
   const processes = await startProcesses(config, { ...core, connections });
   closing.defer(() => processes.close());
 
-  const { watch, analytics, counters: sessionLife, close } = await startObservation(config, {
+  const {
+    watch,
+    analytics,
+    counters: sessionLife,
+    close,
+  } = await startObservation(config, {
     ...core,
     connections,
     traffic: parts.traffic,
