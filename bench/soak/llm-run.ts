@@ -28,6 +28,8 @@ export interface LlmFigures extends Seen {
   readonly receivedShare: number;
   /** Of one core, all threads of the server. */
   readonly serverCpu: number;
+  /** Of the other core: near 1 it is the load that is late, not the server. */
+  readonly loadCpu: number;
 }
 
 /** Streams of one mode, with their viewers, against a server of its own. */
@@ -68,18 +70,24 @@ async function measure(
   if (provider !== undefined) await Promise.all(topics.map((_, i) => ask(url, token, `${i}`)));
 
   await pause(options.warmUpMs);
-  await viewers.ask('');
+  await viewers.ask('begin');
   const before = (await source.ask<{ sent: number }>('')).sent;
+  const loadUs = async () => (await cpuUsOf(viewers.pid)) + (await cpuUsOf(source.pid));
   const cpuBefore = await cpuUsOf(server.pid);
+  const loadBefore = await loadUs();
   await pause(options.measureMs);
   const cpuUs = (await cpuUsOf(server.pid)) - cpuBefore;
+  const loadCpuUs = (await loadUs()) - loadBefore;
   const { sent } = await source.ask<{ sent: number }>('');
-  const seen = await viewers.ask<Seen>('');
+  const seen = await viewers.ask<Seen>('figures');
+  // Who is still shown tokens takes long to end.
+  await source.close();
   return {
     mode,
     ...seen,
     receivedShare: seen.tokens / ((sent - before) * viewersPerStream),
     serverCpu: cpuUs / 1e6 / seen.seconds,
+    loadCpu: loadCpuUs / 1e6 / seen.seconds,
   };
 }
 

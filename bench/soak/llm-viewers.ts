@@ -1,11 +1,10 @@
 import { createInterface } from 'node:readline';
 import { FrameSocket } from '../load/frame-socket.ts';
-import { percentile } from '../statistics.ts';
 import { agesIn, nowUs } from './llm-clock.ts';
 
 /*
- * Viewers of answers, in a process of their own: each follows one conversation and notes how old every token is when it gets it. For
- * each line of input they say what they saw since the last. The argument is JSON.
+ * Viewers of answers, in a process of their own: each follows one conversation and notes how old every token is when it gets it. They
+ * begin to count at a line `begin`, and answer the line `figures` with what they saw since. The argument is JSON.
  */
 
 export interface ViewersOrder {
@@ -56,20 +55,23 @@ for (const topic of topics) {
 }
 await subscribed.promise;
 console.log(JSON.stringify({ viewers: topics.length * viewersPerTopic }));
-for await (const _ of createInterface({ input: process.stdin })) {
-  const kept = [...ages.subarray(0, Math.min(tokens, ages.length))];
-  const seen: Seen = {
-    seconds: (nowUs() - sinceUs) / 1e6,
-    tokens,
-    frames,
-    closed,
-    p50Ms: percentile(kept, 0.5) / 1000,
-    p99Ms: percentile(kept, 0.99) / 1000,
-    maxMs: percentile(kept, 1) / 1000,
-  };
-  console.log(JSON.stringify(seen));
-  tokens = 0;
-  frames = 0;
-  sinceUs = nowUs();
+
+/** Sorting takes a while, in which nobody views: it is done after the measurement, never before it. */
+function figures(): Seen {
+  const kept = Array.from(ages.subarray(0, Math.min(tokens, ages.length))).sort((a, b) => a - b);
+  const atMs = (share: number): number =>
+    (kept[Math.min(kept.length - 1, Math.floor(kept.length * share))] ?? 0) / 1000;
+  const seconds = (nowUs() - sinceUs) / 1e6;
+  return { seconds, tokens, frames, closed, p50Ms: atMs(0.5), p99Ms: atMs(0.99), maxMs: atMs(1) };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === 'figures') console.log(JSON.stringify(figures()));
+  else {
+    tokens = 0;
+    frames = 0;
+    sinceUs = nowUs();
+    console.log('{}');
+  }
 }
 process.exit(0);
