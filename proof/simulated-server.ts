@@ -24,6 +24,7 @@ import { watchTogether } from '../packages/server/src/session/session-watch.ts';
 import { TimingWheel } from '../packages/server/src/session/timing-wheel.ts';
 import { Views } from '../packages/server/src/views/views.ts';
 import { History } from './history.ts';
+import { tallyFamily } from './simulated-viewer.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const ENTITY = 'e';
@@ -39,7 +40,7 @@ const CONFIG = resolveConfig({});
 /** When what a consumer does not acknowledge is sent again, three times; shorter than in life. */
 export const DELIVERY_RULES = new DeliveryRules({ redeliveryMs: [2000, 3000, 4000], ttlMs: 60_000 });
 
-const CATALOG = createCatalog([]);
+const CATALOG = createCatalog([tallyFamily]);
 
 /** Room for few states, so that they are evicted. */
 const VIEW_BYTES = 20_000;

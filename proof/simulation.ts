@@ -9,6 +9,7 @@ import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedPlatform } from './simulated-platform.ts';
 import { type Asks, type Begin, SimulatedReader } from './simulated-reader.ts';
 import { ENTITY, SimulatedServer, TOKEN } from './simulated-server.ts';
+import { SimulatedViewer } from './simulated-viewer.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /*
@@ -23,6 +24,7 @@ const EVENTS = ['said', 'done', 'asked'];
 const CONSUMED = ['d.a', 'l.a'];
 const CONSUMERS = ['phone', 'phone', 'printer'];
 const MAX_CONSUMERS = 3;
+const MAX_VIEWERS = 3;
 const CLIENTS = 2;
 /** Longer than reconnection, the answers that were lost, and the heartbeats that notice it take. */
 const HEALING_MS = 20_000;
@@ -85,6 +87,7 @@ class Simulation {
   readonly clients: Client[] = [];
   readonly readers: SimulatedReader[] = [];
   readonly consumers: SimulatedConsumer[] = [];
+  readonly viewers: SimulatedViewer[] = [];
   readonly problems: string[] = [];
   readonly #retention: Retention;
   readonly #publications: Publication[] = [];
@@ -158,6 +161,14 @@ class Simulation {
     // A place of a filtered reader says nothing of what its filter kept back.
     if (reader.asks.filter !== undefined && asks.filter === undefined) return;
     this.#addReader(pick(this.clients, which + amount), reader.name, begin, asks, amount % 4 === 1);
+  }
+
+  watch(which: number, amount: number): void {
+    if (this.viewers.length >= MAX_VIEWERS) return;
+    const { history } = this.server;
+    const keepsAll = Object.keys(this.#retention).length === 0;
+    const [client, name] = [pick(this.clients, which), pick(NAMES, amount)];
+    this.viewers.push(new SimulatedViewer({ client, name, history, keepsAll }));
   }
 
   close(which: number): void {
@@ -243,6 +254,7 @@ class Simulation {
       ),
       ...this.readers.flatMap((reader) => reader.verdict()),
       ...this.consumers.flatMap(({ problems }) => problems),
+      ...this.viewers.flatMap((viewer) => viewer.verdict()),
       ...this.#consumerProblems(),
       ...this.#publicationProblems(),
     ];
@@ -367,6 +379,7 @@ const STEPS = {
   publish: (it: Simulation, which: number, amount: number) => it.publish(which, 1 + (amount % 3)),
   publishWithin: (it: Simulation, which: number, amount: number) => it.publishWithin(which, 1 + amount),
   read: (it: Simulation, which: number, amount: number) => it.read(which, amount),
+  watch: (it: Simulation, which: number, amount: number) => it.watch(which, amount),
   handOver: (it: Simulation, which: number, amount: number) => it.handOver(which, amount),
   close: (it: Simulation, which: number) => it.close(which),
   consume: (it: Simulation, which: number, amount: number) => it.consume(which, amount),
@@ -387,6 +400,7 @@ const WEIGHTS: Record<keyof typeof STEPS, number> = {
   publish: 8,
   publishWithin: 5,
   read: 4,
+  watch: 2,
   handOver: 2,
   close: 1,
   consume: 1,

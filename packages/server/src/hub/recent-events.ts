@@ -18,6 +18,8 @@ export class RecentEvent {
   readonly event: StoredEvent;
   readonly lane: Lane;
   readonly trail: TopicTrail;
+  /** Grows in the order in which events were handed out, over all lanes. */
+  order = 0;
   #frames: (Frame | undefined)[] = [];
 
   constructor(event: StoredEvent, lane: Lane, trail: TopicTrail) {
@@ -78,6 +80,7 @@ export class RecentEvents implements RecentBudget {
   readonly #maxBytes: number;
   readonly #all: Deque<RecentEvent> = new Deque();
   #bytes = 0;
+  #pushed = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -92,6 +95,7 @@ export class RecentEvents implements RecentBudget {
   }
 
   push(entry: RecentEvent): void {
+    entry.order = ++this.#pushed;
     entry.lane.events.push(entry);
     const { events } = entry.trail;
     // A new epoch is another log: what is older must not be read as its beginning.
@@ -146,7 +150,19 @@ export function readTrail(
   return { entries, more: index < events.length };
 }
 
-/** Everything that matches after a cursor, up to `maxBytes` of data. Moves `cursor` seqs with what was looked at. */
+/** A lane that is being read. */
+interface LaneReading {
+  readonly lane: Lane;
+  /** How far each partition of its engine was looked at; the lane's own moves on. */
+  readonly seqs: number[];
+  index: number;
+}
+
+/**
+ * Everything that matches after a cursor, up to `maxBytes` of data, in the order in which it was handed out: what came
+ * meanwhile in one lane must not overtake what a replay still has to give of another. Moves `cursor` seqs with what was
+ * looked at.
+ */
 export function readLanes(
   lanes: readonly Lane[],
   patterns: readonly string[],
@@ -158,27 +174,44 @@ export function readLanes(
     live: cursor.live && [...cursor.live.seqs],
     durable: cursor.durable && [...cursor.durable.seqs],
   };
-  const entries: RecentEvent[] = [];
-  let bytes = 0;
-  let more = false;
+  const readings: LaneReading[] = [];
   for (const lane of lanes) {
     const seqs = reached[lane.slot];
     const after = seqs?.[lane.partition];
     if (seqs === undefined || after === undefined || after < lane.floor) return { page: undefined, cursor };
-    let index = lane.events.findFirst((entry) => entry.event.seq > after);
-    for (; index < lane.events.length && bytes < maxBytes; index++) {
-      const entry = lane.events.at(index);
-      seqs[lane.partition] = entry.event.seq;
-      if (!selectsTopic(patterns, entry.event.topic)) continue;
-      if (entry.event.timestamp < oldestMs(entry.event.topic)) return { page: undefined, cursor };
-      entries.push(entry);
-      bytes += entry.event.data.length;
-    }
-    if (index < lane.events.length) more = true;
+    readings.push({ lane, seqs, index: lane.events.findFirst((entry) => entry.event.seq > after) });
+  }
+  const entries: RecentEvent[] = [];
+  let bytes = 0;
+  let reading = nextToRead(readings);
+  for (; reading !== undefined && bytes < maxBytes; reading = nextToRead(readings)) {
+    const { lane, seqs } = reading;
+    const entry = lane.events.at(reading.index++);
+    const { topic, seq, timestamp, data } = entry.event;
+    seqs[lane.partition] = seq;
+    if (!selectsTopic(patterns, topic)) continue;
+    if (timestamp < oldestMs(topic)) return { page: undefined, cursor };
+    entries.push(entry);
+    bytes += data.length;
   }
   const moved = {
     ...(cursor.live && { live: { epoch: cursor.live.epoch, seqs: reached.live as number[] } }),
     ...(cursor.durable && { durable: { epoch: cursor.durable.epoch, seqs: reached.durable as number[] } }),
   };
-  return { page: { entries, more }, cursor: moved };
+  return { page: { entries, more: reading !== undefined }, cursor: moved };
+}
+
+/** The lane whose next event was handed out first; `undefined` when all have been read. */
+function nextToRead(readings: readonly LaneReading[]): LaneReading | undefined {
+  let next: LaneReading | undefined;
+  let order = Infinity;
+  for (const reading of readings) {
+    const { lane, index } = reading;
+    if (index >= lane.events.length) continue;
+    const { order: own } = lane.events.at(index);
+    if (own >= order) continue;
+    next = reading;
+    order = own;
+  }
+  return next;
 }
