@@ -6,6 +6,7 @@ import { ConsumerModel, ModelDevice } from './model-device.ts';
 import type { SequenceProof } from './sequence-proof.ts';
 import { ENTITY, SimulatedServer } from './simulated-server.ts';
 import { isDropping, judgeSlow, type Slow } from './slow-verdict.ts';
+import { judgeSnapshots } from './snapshot-verdict.ts';
 import { VirtualTime } from './virtual-time.ts';
 import { WireClient } from './wire-client.ts';
 
@@ -249,6 +250,18 @@ class Run {
     this.#asked.push({ client, followed, id, recovery, head: this.#model.head(name) });
   }
 
+  /** Nothing follows but what is published from now on: what was before is in the snapshots. */
+  subscribeSinceSnapshot(client: Follower, which: number): void {
+    if (!client.wire.reads || client.wire.closed !== undefined) return;
+    const name = pick(client.names, which);
+    const id = client.wire.send({ type: 'subscribe', topic: name, since: 'snapshot' });
+    const followed: Followed = { name, manner: { filter: ALL }, due: [] };
+    client.followed.set(name, followed);
+    const recovery: Recovery = { ok: true, events: [] };
+    this.#asked.push({ client, followed, id, recovery, head: this.#model.head(name) });
+    this.#sinceSnapshot = { client, name };
+  }
+
   unsubscribe(client: Follower, which: number): void {
     if (!client.wire.reads || client.wire.closed !== undefined) return;
     const name = pick(client.names, which);
@@ -329,6 +342,8 @@ class Run {
     readonly recovery: Recovery | undefined;
     readonly head: string;
   }[] = [];
+  /** Who asked for snapshots in this step. */
+  #sinceSnapshot: { readonly client: Follower; readonly name: string } | undefined;
   readonly #answers: { readonly client: Follower; readonly id: string; readonly code: string }[] = [];
 
   /** Whoever follows the topic must get the event. */
@@ -366,8 +381,15 @@ class Run {
 
   /** What a client that reads was told must be what the model says, to the letter. */
   #look(client: Follower): void {
-    for (const message of client.wire.take()) this.#hear(client, message);
+    const messages = client.wire.take();
+    for (const message of messages) this.#hear(client, message);
     this.#assertNothingDue(client);
+    const snapshots = messages.filter((message) => message.type === 'snapshot');
+    const name = this.#sinceSnapshot?.client === client ? this.#sinceSnapshot.name : undefined;
+    if (name !== undefined) {
+      this.#sinceSnapshot = undefined;
+      this.problems.push(...judgeSnapshots(name, snapshots, this.#model, TOPICS));
+    } else if (snapshots.length > 0) this.problems.push('snapshots came that nobody asked for');
   }
 
   #hear(client: Follower, message: ReturnType<WireClient['take']>[number]): void {
@@ -389,6 +411,7 @@ class Run {
       case 'position':
         this.#hearPosition(client, message);
         break;
+      case 'snapshot':
       case 'lag':
       case 'welcome':
         break;
@@ -520,6 +543,8 @@ const STEPS = {
   publish: (run: Run, which: number, amount: number) => run.publish(which, amount),
   subscribe: (run: Run, which: number, amount: number) =>
     run.subscribe(run.client(which), which >> 1, amount),
+  subscribeSinceSnapshot: (run: Run, which: number) =>
+    run.subscribeSinceSnapshot(run.client(which), which >> 1),
   unsubscribe: (run: Run, which: number, amount: number) => run.unsubscribe(run.client(which), amount),
   cut: (run: Run, which: number) => run.cut(run.client(which)),
   stopReading: (run: Run, which: number) => run.stopReading(run.client(which)),
@@ -539,6 +564,7 @@ type Step = readonly [kind: keyof typeof STEPS, which: number, amount: number];
 const WEIGHTS: Record<keyof typeof STEPS, number> = {
   publish: 10,
   subscribe: 9,
+  subscribeSinceSnapshot: 3,
   unsubscribe: 1,
   cut: 4,
   stopReading: 2,

@@ -207,7 +207,7 @@ export class SimulatedServer {
       onClosed: () => {},
       onError: this.#onError,
     };
-    this.#running = { run, engine, hub, inbox, host, wheel, sessions, lastId: 0 };
+    this.#running = { run, engine, views, hub, inbox, host, wheel, sessions, lastId: 0 };
   }
 
   /** A client's connection. The session waits for its token. */
@@ -245,6 +245,7 @@ export class SimulatedServer {
       running.run.over = true;
       for (const session of running.sessions) session.socketClosed(1006);
       void running.inbox.close();
+      running.views.close();
       running.hub.close();
       running.wheel.close();
     }
@@ -324,6 +325,7 @@ export class SimulatedServer {
 interface Running {
   readonly run: { over: boolean };
   readonly engine: Engine;
+  readonly views: Views;
   readonly hub: Hub;
   readonly inbox: InboxService;
   readonly host: SessionHost;
