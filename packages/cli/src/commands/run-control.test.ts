@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadTerminals } from '@millrace/server/process';
 import { ApiClient, until } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Millrace, type Served, serve } from '../../test/millrace.ts';
@@ -124,6 +126,31 @@ describe('millrace run --pty', () => {
     const events = await read(`tool.${id}`);
     expect(events[0]?.data).toMatchObject({ pty: { columns: 80, rows: 24 } });
     expect(outputOf(events)).toBe(String(finished.stdout));
+  });
+
+  test('types what is typed on our terminal key by key, and has its size, also when that changes', async () => {
+    const { spawn } = await loadTerminals();
+    const script =
+      'stty size; echo up; read line; echo "got $line"; trap "stty size; exit 5" WINCH; echo ready; while :; do sleep 0.1; done';
+    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+    const terminal = spawn(
+      process.execPath,
+      ['--conditions=source', main, 'run', '-q', '--pty', '--', 'sh', '-c', script],
+      { cols: 90, rows: 20, cwd, env: { PATH: process.env.PATH, HOME: cwd, MILLRACE_URL: server.url } },
+    );
+    let seen = '';
+    terminal.onData((text) => {
+      seen += text;
+    });
+    const exited = new Promise<number>((resolve) => terminal.onExit(({ exitCode }) => resolve(exitCode)));
+    await until(() => seen.includes('up'), 'the command to be up', 20_000);
+    terminal.write('hi\r');
+    await until(() => seen.includes('got hi'), 'the line to be read');
+    await until(() => seen.includes('ready'), 'the trap to be set');
+    terminal.resize(110, 33);
+    expect(await exited).toBe(5);
+    expect(seen).toContain('20 90');
+    expect(seen).toContain('33 110');
   });
 
   test('[PROC-4] lets viewers type and resize, when they are who types', async () => {

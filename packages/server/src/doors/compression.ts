@@ -16,7 +16,7 @@ export interface CompressionOptions {
  * What compressing may take of the time, and how long it may take more at once. Where a flood of text passes through, as from a command
  * that prints as fast as it can, everything else would wait for zlib: then what comes too soon is sent as it is.
  */
-const MAX_SHARE = 0.2;
+const MAX_SHARE = 0.1;
 const MAX_AT_ONCE_MS = 100;
 
 /** Of zlib. */
