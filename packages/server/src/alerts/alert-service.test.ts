@@ -93,7 +93,11 @@ describe('a rule over a field of events', () => {
     await world.tell(0.1, { portal: 'too much' });
     await world.pass(1000);
     expect(service.active().map(({ affected_portals: [portal] }) => portal)).toEqual(['bad', 'late']);
-    expect(service.counters.valuesRefused).toBe(1);
+    await world.tell(0.1, { portal: 'too much' });
+    expect(service.counters.valuesRefused).toBe(2);
+    expect(world.errors).toEqual([
+      'watching the entity "default" for alerts: the rule "harmony_low" has more than 2 groups that fire or are new (maxGroups)',
+    ]);
   });
 
   test.each([['a text'], [null], [true], [{ value: 1 }]])(
@@ -332,6 +336,34 @@ describe('a log that fails', () => {
       expect(world.errors).toEqual(['storing an alert: no']);
     },
   );
+
+  test('does not keep the server from starting', async () => {
+    const state = { fails: false };
+    const world = new AlertWorld(failing('system.alerts', state));
+    const first = await world.start([{ ...HARMONY, for: '1ms' }]);
+    await world.tell(0.1);
+    await world.pass(1000);
+    await first.close();
+    state.fails = true;
+    const second = await world.start([]);
+    expect(await world.changes()).toEqual(['harmony_low-11 fired']);
+    state.fails = false;
+    await world.pass(1000);
+    expect(await world.changes()).toEqual(['harmony_low-11 fired', 'harmony_low-11 resolved']);
+    expect(second.active()).toEqual([]);
+  });
+
+  test('a figure that cannot be read is reported once', async () => {
+    const world = new AlertWorld();
+    await world.start([{ name: 'latency_high' }]);
+    Object.defineProperty(world.figures, 'latency_high', {
+      get: () => {
+        throw new Error('unreadable');
+      },
+    });
+    await world.pass(5000);
+    expect(world.errors).toEqual(['reading latency_p99_ms: unreadable']);
+  });
 
   test('a life that ended between storing and announcing is made good by the next', async () => {
     const state = { fails: true };

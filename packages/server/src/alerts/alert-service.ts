@@ -46,6 +46,8 @@ export class AlertService {
   readonly #entities: ChosenEntities;
   readonly #things: Map<string, WatchedThings> = new Map();
   readonly #followings: Following[] = [];
+  /** Rules whose figure could not be read the last time. */
+  readonly #unread: Set<AlertRule> = new Set();
   #timer: Timer | undefined;
   #reading = false;
   #closed = false;
@@ -65,10 +67,17 @@ export class AlertService {
     });
   }
 
-  /** Resolves when what was under way is known again, and every rule is watching. */
+  /**
+   * Resolves when what was under way is known again, and every rule is watching. It does not wait for what is to be stored: a
+   * log that is full must not keep the server from its readers.
+   */
   async start(): Promise<void> {
     await this.#log.start();
-    for (const incident of this.#log.incidents()) await this.#takeUp(incident);
+    for (const incident of this.#log.incidents()) {
+      this.#takeUp(incident).catch((error: unknown) => {
+        if (!this.#closed) this.#options.onError(error, `taking up the alert ${incident.alert.alert_id}`);
+      });
+    }
     await this.#entities.start();
     this.#tickLater();
   }
@@ -131,21 +140,24 @@ export class AlertService {
     return things;
   }
 
-  /** Goes on with an incident of an earlier life of the server. */
+  /** Goes on with an incident of an earlier life of the server; it is watched from the moment that this is called. */
   async #takeUp(incident: Incident): Promise<void> {
-    const { alert, entity } = incident;
-    const rule = this.#options.rules.find(({ name }) => name === alert.source);
-    if (alert.auto_remediation_status === 'running') await this.remediator.giveUp(incident);
-    if (alert.state === 'firing') {
-      const nowMs = this.#options.clock.monotonic();
-      const isWatched =
-        rule !== undefined && watches(rule, entity) && hasGroups(rule) === (incident.group !== undefined);
-      const thing = isWatched ? this.#thingsOf(rule, entity).restore(incident, nowMs) : undefined;
-      if (thing === undefined) await this.#end(incident, 'rule-removed');
-    }
+    const rule = this.#options.rules.find(({ name }) => name === incident.alert.source);
+    const isWatched = incident.alert.state !== 'firing' || this.#restore(incident, rule);
+    if (incident.alert.auto_remediation_status === 'running') await this.remediator.giveUp(incident);
+    if (!isWatched) await this.#end(incident, 'rule-removed');
     if (incident.alert.auto_remediation_status !== 'pending') return;
     if (rule?.remediation === undefined) await this.remediator.skip(incident);
     else this.remediator.attend(incident, rule.remediation);
+  }
+
+  /** Whether a rule still watches what it is about. */
+  #restore(incident: Incident, rule: AlertRule | undefined): boolean {
+    const { entity, group } = incident;
+    if (rule === undefined || !watches(rule, entity) || hasGroups(rule) !== (group !== undefined))
+      return false;
+    const nowMs = this.#options.clock.monotonic();
+    return this.#thingsOf(rule, entity).restore(incident, nowMs);
   }
 
   #tickLater(): void {
@@ -166,8 +178,10 @@ export class AlertService {
         const value = await read();
         if (value === undefined || !Number.isFinite(value)) continue;
         this.#hear(this.#thingsOf(rule, rule.entity), { group: undefined, value, topic: undefined });
+        this.#unread.delete(rule);
       } catch (error) {
-        this.#options.onError(error, `reading ${figureNameOf(rule)}`);
+        if (!this.#unread.has(rule)) this.#options.onError(error, `reading ${figureNameOf(rule)}`);
+        this.#unread.add(rule);
       }
     }
     this.#reading = false;
@@ -178,7 +192,7 @@ export class AlertService {
     const nowMs = this.#options.clock.monotonic();
     const thing = things.of(group, nowMs);
     if (thing === undefined) {
-      this.counters.valuesRefused++;
+      this.#refuse(things);
       return;
     }
     // Until now the last value stood.
@@ -188,6 +202,16 @@ export class AlertService {
     thing.zone = zoneOf(thing.rule, value);
     thing.heardAtMs = nowMs;
     this.#step(thing, nowMs);
+  }
+
+  /** A rule watches as many groups as it may: reported once, counted always. */
+  #refuse(things: WatchedThings): void {
+    this.counters.valuesRefused++;
+    if (things.refused) return;
+    things.refused = true;
+    const { name, maxGroups } = things.rule;
+    const problem = `the rule "${name}" has more than ${maxGroups} groups that fire or are new (maxGroups)`;
+    this.#options.onError(new Error(problem), `watching the entity "${things.entity}" for alerts`);
   }
 
   #step(thing: WatchedThing, nowMs: number): void {

@@ -60,16 +60,19 @@ export class IncidentLog {
     this.#options = options;
   }
 
-  /** Resolves when everything that was under way is known again, and announced. */
+  /** Resolves when everything that was under way is known again; what was not announced is, as soon as the log takes it. */
   async start(): Promise<void> {
     const records = await this.#readAll();
     for (const { entity, group, alert, announced } of records.values()) {
       if (isOver(alert) && announced) continue;
       const open: Open = { entity, group, alert, announced, changing: Promise.resolve() };
       this.#open.set(alert.alert_id, open);
-      if (!announced) await this.#announce(open);
+      if (!announced) {
+        this.#inTurn(open, () => this.#announce(open)).catch((error: unknown) => {
+          if (!(error instanceof Closed)) this.#options.onError(error, 'announcing an alert');
+        });
+      }
     }
-    this.#forgetOver();
     await this.#tidy();
   }
 

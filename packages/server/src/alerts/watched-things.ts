@@ -26,6 +26,8 @@ export interface WatchedThing {
 export class WatchedThings {
   readonly rule: AlertRule;
   readonly entity: string;
+  /** There was no room for some. */
+  refused = false;
   readonly #things: Map<string | undefined, WatchedThing> = new Map();
 
   constructor(rule: AlertRule, entity: string) {
@@ -63,14 +65,15 @@ export class WatchedThings {
     return thing;
   }
 
-  /** Goes on with an incident of an earlier life. */
-  restore(incident: Incident, nowMs: number): WatchedThing | undefined {
+  /** Goes on with an incident of an earlier life, where there is room for it. */
+  restore(incident: Incident, nowMs: number): boolean {
     const thing = this.of(incident.group, nowMs);
-    if (thing === undefined || isIncident(thing.state)) return undefined;
+    if (thing === undefined || isIncident(thing.state)) return false;
     thing.state = { kind: 'firing' };
     thing.incident = incident;
+    // Nothing was heard in this life.
     thing.zone = 'between';
-    return thing;
+    return true;
   }
 
   /** Forgets what is well and was not heard of for the longest time. */

@@ -11,7 +11,10 @@ export interface MappedEvent {
 }
 
 /** The way out of a rule that no declaration could say; it must not wait for anything. Nothing is published for `undefined`. */
-export type BridgeFunction = (event: MillraceEvent) => MappedEvent | readonly MappedEvent[] | undefined;
+export type BridgeFunction = (
+  // biome-ignore lint/suspicious/noExplicitAny: whoever writes one says what data the events of its names have
+  event: MillraceEvent<any>,
+) => MappedEvent | readonly MappedEvent[] | undefined;
 
 /** Which events are published once more, and as what. */
 export interface BridgeRule {

@@ -57,7 +57,9 @@ export class EntityBridge {
   #wake: (() => void) | undefined;
   #toSave: 'nothing' | 'passed' | 'mapped' = 'nothing';
   #savedAtMs = 0;
+  /** The first of a row of failures was reported. */
   #refusing = false;
+  #failing = false;
   #closed = false;
 
   constructor(entity: string, options: EntityBridgeOptions) {
@@ -132,13 +134,26 @@ export class EntityBridge {
   #work(): void {
     if (this.#working !== undefined || this.#closed) return;
     this.#working = this.#mapAll()
-      .catch((error: unknown) => {
-        if (!this.#closed) this.#options.onError(error, 'mapping events');
-        this.#mustRead = true;
-      })
+      .then(
+        () => {
+          this.#failing = false;
+        },
+        (error: unknown) => this.#tryLater(error),
+      )
       .then(() => {
         this.#working = undefined;
+        // What came while it ended.
+        if (this.#waiting.length > 0 && !this.#failing) this.#work();
       });
+  }
+
+  /** The log cannot be read: whatever was under way is read again. */
+  #tryLater(error: unknown): void {
+    if (this.#closed) return;
+    if (!this.#failing) this.#options.onError(error, 'mapping events');
+    this.#failing = true;
+    this.#mustRead = true;
+    this.#after(RETRY_MS.most, () => this.#work());
   }
 
   async #mapAll(): Promise<void> {
