@@ -124,6 +124,7 @@ test('[ALERT-3] [ALERT-4] under a noisy metric, over two kills, an incident fire
   await until(
     async () => (await readFile(join(directory, 'ran'), 'utf8').catch(() => '')) !== '',
     'the command',
+    DEADLINE_MS,
   );
   await kill();
 
@@ -165,10 +166,14 @@ test('[ALERT-3] killed at any moment of an incident’s beginning, it is announc
     const waitMs = (seed >> round) % 60;
     await tell(api, 99);
     const firstSeen = performance.now();
-    await until(async () => {
-      await tell(api, 99);
-      return performance.now() - firstSeen > 200 + waitMs;
-    }, 'the moment');
+    await until(
+      async () => {
+        await tell(api, 99);
+        return performance.now() - firstSeen > 200 + waitMs;
+      },
+      'the moment',
+      DEADLINE_MS,
+    );
     await kill();
   }
   const api = await start();
