@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 /** What a page pays for `import { createClient } from '@millrace/client'`. */
 const MAX_GZIP_BYTES = 16_500;
 /** What it pays once it tracks something itself. */
-const MAX_TRACKERS_GZIP_BYTES = 6000;
+const MAX_TRACKERS_GZIP_BYTES = 6500;
 
 async function bundle(): Promise<Rolldown.OutputChunk[]> {
   const result = await build({

@@ -333,7 +333,7 @@ export interface Client<Catalog extends object = AnyCatalog> {
   topic(topicOrPattern: string, options?: SubscribeOptions): Subscription<Catalog>;
   /**
    * Keeps the state of a topic current. `view` must be the one that the server has for the topic; those of Millrace's
-   * families are in `@millrace/catalog/views`.
+   * families are in `@millrace/catalog/views`. Each call reads the topic by itself: where several look at one, share it.
    *
    * ```ts
    * for await (const { progress, etaSeconds } of client.view('task.build-7', taskView)) show(progress, etaSeconds);
