@@ -59,7 +59,7 @@ export function processProblems({ commands }: Config['processes']): string[] {
 
 /** The commands that may be run, and those that run. */
 export async function startProcesses(
-  { processes }: Config,
+  { processes, limits }: Config,
   parts: {
     engine: Engine;
     publisher: Publisher;
@@ -75,6 +75,7 @@ export async function startProcesses(
     roles: processes.roles,
     commands: processes.commands.map(toAllowed),
     graceMs: durationMs(processes.grace),
+    maxEventBytes: limits.maxMessageBytes,
     readDuration: parseDuration,
     env: process.env,
     isFollowed: (entity, topic) =>

@@ -7,7 +7,7 @@ import type { Recording } from './recording.ts';
 const FLUSH_MS = 20;
 const FLUSH_BYTES = 16 * 1024;
 
-/** Of `output` inside the message: leaves room for the envelope below the server's default limit of 64,000 bytes. */
+/** Of `output` inside the message, unless said otherwise: leaves room for the envelope below the server's default limit of 64,000 bytes. */
 const MAX_OUTPUT_JSON_BYTES = 60_000;
 
 /**
@@ -15,15 +15,16 @@ const MAX_OUTPUT_JSON_BYTES = 60_000;
  */
 export class ChildOutput {
   readonly #recording: Recording;
-  readonly #chunker = new OutputChunker(MAX_OUTPUT_JSON_BYTES);
+  readonly #chunker: OutputChunker;
   readonly #sources: Readable[] = [];
   /** Why each source is not read now; it is read when nothing is left. */
   readonly #holds = new Map<Readable, Set<'record' | 'pass'>>();
   #timer: NodeJS.Timeout | undefined;
   #firstAt = '';
 
-  constructor(recording: Recording) {
+  constructor(recording: Recording, maxJsonBytes: number = MAX_OUTPUT_JSON_BYTES) {
     this.#recording = recording;
+    this.#chunker = new OutputChunker(Math.min(maxJsonBytes, MAX_OUTPUT_JSON_BYTES));
   }
 
   /** Passes what comes on to `target`, if any. Resolves when the source has ended. */

@@ -23,6 +23,8 @@ export interface ExecutionOptions extends PipedOptions {
   /** Cancelled after so long. */
   readonly timeoutMs?: number | undefined;
   readonly graceMs?: number | undefined;
+  /** Bounds the output of one event, as the contents of a JSON string; 60,000 at most. */
+  readonly maxOutputJsonBytes?: number | undefined;
   /** Further fields of `tool.started`. */
   readonly about?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -132,7 +134,7 @@ export class Execution {
 
   async #follow(): Promise<Outcome> {
     if (this.#child?.pid !== undefined) this.#begin(this.#child.pid);
-    const output = new ChildOutput(this.#recording);
+    const output = new ChildOutput(this.#recording, this.#options.maxOutputJsonBytes);
     const ended = this.#child?.outputs.map(({ stream, source }) =>
       output.attach(stream, source, this.#options.passOn?.[stream]),
     );

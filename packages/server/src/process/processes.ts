@@ -22,6 +22,8 @@ import { RunningProcess } from './running-process.ts';
 import { loadTerminals, type TerminalMaker, TerminalsMissingError } from './terminal-child.ts';
 import { startWatchdog } from './watchdog.ts';
 
+/** Of an event, what is not output: names, ids and times. */
+const ENVELOPE_BYTES = 512;
 /** Of those that have ended, so many are remembered. */
 const MAX_ENDED = 100;
 /** What a process has to end when the server does. */
@@ -39,6 +41,8 @@ export interface ProcessesOptions {
   readonly roles: readonly Role[];
   readonly commands: readonly AllowedCommand[];
   readonly graceMs: number;
+  /** The largest event. */
+  readonly maxEventBytes: number;
   /** In milliseconds; `undefined` for what is no duration. */
   readonly readDuration: (text: string) => number | undefined;
   /** The server's environment. */
@@ -247,6 +251,7 @@ export class Processes {
         terminal: maker && request.pty && { maker, size: request.pty },
         timeoutMs: least(timeoutMs, allowed.timeoutMs),
         graceMs: this.#options.graceMs,
+        maxOutputJsonBytes: this.#options.maxEventBytes - ENVELOPE_BYTES,
         about: { name: allowed.name, started_by: userId, control: controlNames(rights) },
       },
       recording,

@@ -164,6 +164,22 @@ describe('[PROC-1] a command that configuration allows', () => {
   });
 });
 
+test('where events may be no larger than a kilobyte, output comes in smaller ones', async () => {
+  const small = await TestServer.start({
+    limits: { maxMessageBytes: 1024 },
+    processes: { commands: [{ name: 'seq', command: 'seq', allowArgs: '[0-9]+' }] },
+  });
+  const api = new ApiClient(small.origin, await small.token({ entity: 'default', roles: ['admin'] }));
+  const { body } = await api.post<Started>('/api/v1/processes', { command: 'seq', args: ['2000'] });
+  const client = await small.connect('/ws', { entity: 'default', roles: ['observer'] });
+  client.send({ type: 'subscribe', topic: body.topic, since: 'earliest' });
+  const events: ToolEvent[] = [];
+  while (events.at(-1)?.sealed !== true) events.push((await client.next('event')) as unknown as ToolEvent);
+  expect(outputOf(events)).toBe(`${Array.from({ length: 2000 }, (_, i) => i + 1).join('\n')}\n`);
+  client.close();
+  await small.close();
+});
+
 describe('what runs', () => {
   test('[PROC-4] is typed into', async () => {
     const { id, topic } = await run({ command: 'cat' });
