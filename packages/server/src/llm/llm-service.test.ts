@@ -113,6 +113,15 @@ describe('what goes along', () => {
     expect(lastBody()).toEqual([{ role: 'user', content: 'What was said?' }]);
   });
 
+  test('[AUTH-7] [LLM-7] nothing of a conversation of that name in another entity', async () => {
+    world = await LlmWorld.start(OK);
+    await world.read(await world.ask({ prompt: 'A secret.', conversation_id: 'c' }));
+    const theirs = await world.as({ entity: 'theirs', sub: 'ann' });
+    await world.ask({ prompt: 'What was said?', conversation_id: 'c' }, theirs);
+    await until(() => world.provider.requests.length === 2, 'the provider to be asked');
+    expect(lastBody()).toEqual([{ role: 'user', content: 'What was said?' }]);
+  });
+
   test('[LLM-1] with messages: these alone, of which a user’s last one is published once', async () => {
     world = await LlmWorld.start(OK);
     const messages = [
