@@ -22,7 +22,11 @@ const { url, token, streams, tokensPerSecond } = order;
 let sent = 0;
 const abort = new AbortController();
 
-async function* tokens(): AsyncGenerator<string, void> {
+/** Answers do not all begin in the same moment. */
+const STAGGER_MS = 7;
+
+async function* tokens(delayMs: number): AsyncGenerator<string, void> {
+  await new Promise((resolve) => setTimeout(resolve, delayMs));
   const startMs = performance.now();
   for (let i = 1; ; i++) {
     sent++;
@@ -36,7 +40,7 @@ const clients = Array.from({ length: order.clients }, () => createClient({ url, 
 const publishing = Array.from({ length: streams }, (_, i) => {
   // biome-ignore lint/style/noNonNullAssertion: there is one for each number
   const client = clients[i % clients.length]!;
-  return publishAnswer(client, { conversationId: `${i}`, signal: abort.signal }, tokens());
+  return publishAnswer(client, { conversationId: `${i}`, signal: abort.signal }, tokens(i * STAGGER_MS));
 });
 console.log(JSON.stringify({ streams }));
 for await (const _ of createInterface({ input: process.stdin })) console.log(JSON.stringify({ sent }));

@@ -12,11 +12,14 @@ const MAX_STALL_MS = 30_000;
 class FlakyLog {
   readonly stored = new Map<string, EncodedInput>();
   calls = 0;
+  /** How many events each publication had. */
+  readonly batches: number[] = [];
   /** What the next publications end with; `unknown` may be stored all the same. */
   readonly failures: (MillraceError | 'stored, but unknown' | undefined)[] = [];
 
   readonly publish = async (_entity: string, inputs: readonly EncodedInput[]) => {
     this.calls++;
+    this.batches.push(inputs.length);
     return inputs.map((input) => this.#append(input));
   };
 
@@ -169,6 +172,8 @@ describe('the beat', () => {
     expect(log.calls).toBeLessThanOrEqual(41);
     expect(log.stored.size).toBeGreaterThan(40 * 8);
     expect(log.stored.size).toBeLessThanOrEqual(40 * 11);
+    // Although all began together, no beat has much more than its share.
+    expect(Math.max(...log.batches.slice(-20))).toBeLessThanOrEqual(15);
   });
 
   test('publishes nothing after it was closed', async () => {

@@ -33,6 +33,8 @@ export class TokenBeat {
   readonly #due = new Set<BeatMember>();
   /** When a member was published last. */
   readonly #publishedMs = new WeakMap<BeatMember, number>();
+  /** How many were published with each of the last beats of a window, but one. */
+  readonly #recent: number[] = Array.from({ length: BEATS - 1 }, () => 0);
   #timer: Timer | undefined;
   #lastMs = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -77,7 +79,7 @@ export class TokenBeat {
     this.#lastMs = nowMs;
     // Half a beat too early is nearer than half a beat too late.
     const latestMs = nowMs - this.#windowMs + this.#beatMs / 2;
-    const ready = [...this.#due].filter((member) => (this.#publishedMs.get(member) ?? 0) <= latestMs);
+    const ready = this.#inTurn([...this.#due].filter((member) => this.#lastOf(member) <= latestMs));
     for (const member of ready) {
       this.#due.delete(member);
       this.#publishedMs.set(member, nowMs);
@@ -86,6 +88,24 @@ export class TokenBeat {
       this.#publishTogether(entity, members);
     }
     this.#plan();
+  }
+
+  /**
+   * Of those whose window is over, as many as one beat should have where all are spread evenly: they may have begun together. Who
+   * waits the longest comes first.
+   */
+  #inTurn(ready: BeatMember[]): BeatMember[] {
+    const inWindow = this.#recent.reduce((sum, count) => sum + count, ready.length);
+    const turn = ready
+      .sort((a, b) => this.#lastOf(a) - this.#lastOf(b))
+      .slice(0, Math.ceil(inWindow / BEATS));
+    this.#recent.push(turn.length);
+    this.#recent.shift();
+    return turn;
+  }
+
+  #lastOf(member: BeatMember): number {
+    return this.#publishedMs.get(member) ?? Number.NEGATIVE_INFINITY;
   }
 
   #publishTogether(entity: string, members: readonly BeatMember[]): void {
