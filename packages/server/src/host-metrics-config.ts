@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { MillraceError } from '@millrace/protocol';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -35,10 +34,7 @@ export function startHostMetrics(
       publishes: publisher.counters.published,
     }),
     publish: async ({ data, ...event }) => {
-      const [outcome] = await publisher.publishInternally(DEFAULT_ENTITY, [
-        { ...event, data: JSON.stringify(data) },
-      ]);
-      if (outcome instanceof MillraceError) throw outcome;
+      await publisher.publishOneInternally(DEFAULT_ENTITY, { ...event, data: JSON.stringify(data) });
     },
     onError: (error) => onError(error, 'publishing the figures of this host'),
   });

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { encodeSegment, MillraceError } from '@millrace/protocol';
+import { encodeSegment } from '@millrace/protocol';
 import { DEFAULT_ENTITY } from './auth/identity.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -41,8 +41,7 @@ export function startMetricSources(
     sources: all,
     clock,
     publish: async (entity, { data, ...event }) => {
-      const [outcome] = await publisher.publishInternally(entity, [{ ...event, data: JSON.stringify(data) }]);
-      if (outcome instanceof MillraceError) throw outcome;
+      await publisher.publishOneInternally(entity, { ...event, data: JSON.stringify(data) });
     },
     onError,
   });

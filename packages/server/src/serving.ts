@@ -157,11 +157,7 @@ export class Server implements MillraceServer {
     checkClientMessage({ ...rest, type: 'publish', topic, event, data });
     const json = JSON.stringify(data) as string | undefined;
     if (json === undefined) throw new TypeError(`the data of "${event}" cannot be written as JSON`);
-    const [outcome] = await this.#parts.publisher.publishInternally(entity, [
-      { ...rest, topic, event, data: json },
-    ]);
-    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
-    return outcome;
+    return this.#parts.publisher.publishOneInternally(entity, { ...rest, topic, event, data: json });
   }
 
   close(): Promise<void> {

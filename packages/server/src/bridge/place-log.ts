@@ -1,4 +1,4 @@
-import { type Cursor, encodeSegment, formatCursor, MillraceError, parseCursor } from '@millrace/protocol';
+import { type Cursor, encodeSegment, formatCursor, parseCursor } from '@millrace/protocol';
 import { SYSTEM_ENTITY } from '../auth/identity.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Publisher } from '../session/publisher.ts';
@@ -35,9 +35,7 @@ export class PlaceLog {
   /** Rejects with a `MillraceError` when it is not stored. */
   async write(cursor: Cursor): Promise<void> {
     const place: StoredPlace = { v: 1, cursor: formatCursor(cursor) };
-    const [outcome] = await this.#publisher.publishInternally(SYSTEM_ENTITY, [
-      { topic: this.#topic, event: 'place', data: JSON.stringify(place) },
-    ]);
-    if (outcome instanceof MillraceError) throw outcome;
+    const input = { topic: this.#topic, event: 'place', data: JSON.stringify(place) };
+    await this.#publisher.publishOneInternally(SYSTEM_ENTITY, input);
   }
 }

@@ -1,11 +1,5 @@
 import type { MillraceEvents } from '@millrace/catalog';
-import {
-  answerKey,
-  type ControlEvents,
-  controlTopicOf,
-  MillraceError,
-  type PublishResult,
-} from '@millrace/protocol';
+import { answerKey, type ControlEvents, controlTopicOf, type PublishResult } from '@millrace/protocol';
 import type { EncodedInput, Publisher } from '../session/publisher.ts';
 import type { RequestMessage } from './answer-request.ts';
 import type { OpenStream } from './open-streams.ts';
@@ -74,8 +68,6 @@ export class ConversationLog {
       value: data,
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     };
-    const [outcome] = await this.#publisher.publishInternally(entity, [input]);
-    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
-    return outcome;
+    return this.#publisher.publishOneInternally(entity, input);
   }
 }

@@ -1,4 +1,3 @@
-import { MillraceError } from '@millrace/protocol';
 import { SYSTEM_ENTITY } from '../auth/identity.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EncodedInput, Publisher } from '../session/publisher.ts';
@@ -97,8 +96,7 @@ export class OpenStreams {
       data: JSON.stringify(record),
       idempotencyKey: `${event}/${stream_id}`,
     };
-    const [outcome] = await this.#options.publisher.publishInternally(SYSTEM_ENTITY, [input]);
-    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
-    return outcome.offset;
+    const { offset } = await this.#options.publisher.publishOneInternally(SYSTEM_ENTITY, input);
+    return offset;
   }
 }

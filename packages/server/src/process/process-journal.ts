@@ -1,4 +1,3 @@
-import { MillraceError } from '@millrace/protocol';
 import { SYSTEM_ENTITY } from '../auth/identity.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Publisher } from '../session/publisher.ts';
@@ -56,9 +55,7 @@ export class ProcessJournal {
   }
 
   async #write(event: 'started' | 'ended', entry: JournalEntry | { readonly id: string }): Promise<void> {
-    const [stored] = await this.#publisher.publishInternally(SYSTEM_ENTITY, [
-      { topic: JOURNAL_TOPIC, event, data: JSON.stringify(entry) },
-    ]);
-    if (stored instanceof MillraceError) throw stored;
+    const input = { topic: JOURNAL_TOPIC, event, data: JSON.stringify(entry) };
+    await this.#publisher.publishOneInternally(SYSTEM_ENTITY, input);
   }
 }

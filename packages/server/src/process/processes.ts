@@ -169,11 +169,8 @@ export class Processes {
     if (!(await this.isRunning(entity, id))) {
       throw new MillraceError('not-found', `nothing runs under the id ${JSON.stringify(id)}`);
     }
-    const [outcome] = await this.#options.publisher.publishInternally(entity, [
-      { topic: controlTopicOf(id), event, data: JSON.stringify(data), value: data },
-    ]);
-    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
-    return outcome;
+    const input = { topic: controlTopicOf(id), event, data: JSON.stringify(data), value: data };
+    return this.#options.publisher.publishOneInternally(entity, input);
   }
 
   /** Ends everything that runs, and waits until that is recorded, but not long. Idempotent. */

@@ -103,9 +103,9 @@ export class Audit {
     const entry: AuditEntry = { action, userId, roles, address, target, outcome };
     const { log, publisher, onError } = this.#options;
     log(entityId, entry);
-    const [stored] = await publisher.publishInternally(SYSTEM_ENTITY, [
-      { topic: auditTopic(entityId), event: action, data: JSON.stringify(entry) },
-    ]);
-    if (stored instanceof MillraceError) onError(stored, 'storing an entry of the audit');
+    const input = { topic: auditTopic(entityId), event: action, data: JSON.stringify(entry) };
+    await publisher
+      .publishOneInternally(SYSTEM_ENTITY, input)
+      .catch((error: unknown) => onError(error, 'storing an entry of the audit'));
   }
 }

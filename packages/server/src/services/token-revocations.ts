@@ -94,14 +94,11 @@ export class TokenRevocations {
       by,
       ...(reason !== undefined && { reason }),
     };
-    const [stored] = await publisher.publishInternally(SYSTEM_ENTITY, [
-      {
-        topic: forever ? KEY_REVOCATIONS : TOKEN_REVOCATIONS,
-        event: 'revoked',
-        data: JSON.stringify(event),
-      },
-    ]);
-    if (stored instanceof MillraceError) throw stored;
+    await publisher.publishOneInternally(SYSTEM_ENTITY, {
+      topic: forever ? KEY_REVOCATIONS : TOKEN_REVOCATIONS,
+      event: 'revoked',
+      data: JSON.stringify(event),
+    });
     this.#add([revocation]);
     return revocation;
   }

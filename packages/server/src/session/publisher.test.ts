@@ -42,3 +42,18 @@ test('[PUB-7] answers come in the order of the publications, timed or not', asyn
   expect(publisher.counters).toMatchObject({ published: 100, refused: 0 });
   await engine.close();
 });
+
+test('one event of the server’s own is stored, or it says why not', async () => {
+  const clock = new ManualClock();
+  const engine = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
+  const checks = new EventChecks({
+    catalog: createCatalog([]),
+    unknownEventsOf: () => 'allow',
+    onUnknown: () => {},
+  });
+  const publisher = new Publisher({ engine, clock, checks, maxEventBytes: 10, priorityOf: () => 'normal' });
+  const publish = (data: string) => publisher.publishOneInternally('a', { topic: 't', event: 'x', data });
+  expect(await publish('1')).toMatchObject({ topic: 't', offset: 1 });
+  await expect(publish(`"${'x'.repeat(10)}"`)).rejects.toMatchObject({ code: 'too-large' });
+  await engine.close();
+});

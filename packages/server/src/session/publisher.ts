@@ -97,6 +97,13 @@ export class Publisher {
     return this.#append(entity, inputs, () => {});
   }
 
+  /** Publishes one event as the server itself. Rejects with a `MillraceError` when it is not stored, or nobody knows. */
+  async publishOneInternally(entity: string, input: EncodedInput): Promise<PublishResult> {
+    const [outcome] = await this.publishInternally(entity, [input]);
+    if (outcome === undefined || outcome instanceof MillraceError) throw outcome ?? new Error('no outcome');
+    return outcome;
+  }
+
   async #append(
     entity: string,
     inputs: readonly EncodedInput[],
