@@ -1,20 +1,21 @@
 import { describeEngineContract, ManualClock, NotificationBus } from '@millrace/testkit';
 import { describe, expect, test } from 'vitest';
 import { systemTurns } from '../clock.ts';
-import type { AppendRequest, Engine, EngineSlot, ReadSinceFrom, Retention } from './engine.ts';
+import type { AppendRequest, Engine, EngineSlot, HoldOf, ReadSinceFrom, Retention } from './engine.ts';
 import { createEnginePair } from './engine-pair.ts';
 import type { CommittedBatch } from './ledger.ts';
 import { createMemoryEngine } from './memory-engine.ts';
 
 interface PairOptions {
   readonly retention?: (topic: string) => Retention;
+  readonly holdOf?: HoldOf | undefined;
   readonly forgetAfterMs?: number;
   readonly slotOf?: (topic: string) => EngineSlot;
 }
 
 const bySegment = (topic: string): EngineSlot => (/^[a-l]/.test(topic) ? 'live' : 'durable');
 
-function openPair({ retention = () => ({}), forgetAfterMs, slotOf = bySegment }: PairOptions = {}) {
+function openPair({ retention = () => ({}), holdOf, forgetAfterMs, slotOf = bySegment }: PairOptions = {}) {
   const clock = new ManualClock();
   const bus = new NotificationBus<CommittedBatch>();
   const errors: unknown[] = [];
@@ -24,6 +25,7 @@ function openPair({ retention = () => ({}), forgetAfterMs, slotOf = bySegment }:
       turns: systemTurns,
       slot,
       retention,
+      holdOf,
       bus: bus.relay,
       onError: (error) => errors.push(error),
       ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),
