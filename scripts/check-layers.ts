@@ -65,6 +65,7 @@ const serverLayers: Record<
 const serverParts: readonly (readonly [pattern: RegExp, part: string])[] = [
   [/^engine\/engine\.ts$/, 'contract'],
   [/^engine\/(memory|sqlite)/, 'backend'],
+  [/^config\//, 'root'],
   [/^([^/]+)\//, '$1'],
   [/^[^/]+$/, 'root'],
 ];
