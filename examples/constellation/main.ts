@@ -45,7 +45,13 @@ async function ownServer(): Promise<Place> {
 }
 
 function foreignServer(url: string): Place {
-  const token = process.env.MILLRACE_TOKEN ?? '';
+  const token = process.env.MILLRACE_TOKEN;
+  if (!token) {
+    console.error(
+      'MILLRACE_URL is set, so MILLRACE_TOKEN must be too: a publisher’s, as `npx millrace token --role publisher` prints',
+    );
+    process.exit(2);
+  }
   return { url, token, readerToken: '<token>', close: async () => {} };
 }
 
@@ -61,12 +67,21 @@ dashboard: ${url}/#token=${readerToken}
 `);
 }
 
+// While a server is away, each of 125 publications a second fails for the same reason.
+const told = new Set<string>();
+
+function tellOnce({ code, message }: { readonly code: string; readonly message: string }): void {
+  if (told.size > 100) told.clear();
+  if (!told.has(message)) console.error(`${code}: ${message}`);
+  told.add(message);
+}
+
 const place =
   process.env.MILLRACE_URL === undefined ? await ownServer() : foreignServer(process.env.MILLRACE_URL);
 const constellation: Constellation = startConstellation({
   ...place,
   seed: Number(process.env.SEED ?? 1),
-  onError: (error) => console.error(`${error.code}: ${error.message}`),
+  onError: tellOnce,
 });
 greet(place);
 

@@ -24,10 +24,15 @@ export function printable(json: string): string {
   );
 }
 
+type Paint = (style: Style, text: string) => string;
+
+function painter(colours: boolean): Paint {
+  return (style, text) => (colours ? styleText(style, text, { validateStream: false }) : text);
+}
+
 /** One event for people: local time, topic, event and compact data. */
 export function formatEvent(event: MillraceEvent, colours: boolean): string {
-  const paint = (style: Style, text: string): string =>
-    colours ? styleText(style, text, { validateStream: false }) : text;
+  const paint = painter(colours);
   const parts = [
     paint('dim', timeOf(event.timestamp)),
     paint('cyan', event.topic),
@@ -37,6 +42,16 @@ export function formatEvent(event: MillraceEvent, colours: boolean): string {
   parts.push(printable(JSON.stringify(event.data)));
   if (event.sealed) parts.push(paint('dim', '(sealed)'));
   return parts.join('  ');
+}
+
+/** One state for people: position, topic, view and compact state. */
+export function formatSnapshot(
+  { position, topic, view, state }: { position: string; topic: string; view: string; state: unknown },
+  colours: boolean,
+): string {
+  const paint = painter(colours);
+  const parts = [paint('dim', `up to ${position}`), paint('cyan', topic), paint('blue', `(${view})`)];
+  return [...parts, printable(JSON.stringify(state))].join('  ');
 }
 
 /** Colours only for people: on a terminal, unless NO_COLOR says otherwise. */

@@ -1,6 +1,6 @@
-import type { Client, Gap, Lag, MillraceEvent } from '@millrace/client';
+import type { Client, Gap, Lag, MillraceEvent, Snapshot } from '@millrace/client';
 import { connect, createConnectionTeller, type Target } from './connection.ts';
-import { formatEvent, wantsColours } from './event-line.ts';
+import { formatEvent, formatSnapshot, wantsColours } from './event-line.ts';
 import { onceStopped } from './interruption.ts';
 import { readOutput } from './run/read-output.ts';
 import { complain, say } from './status.ts';
@@ -19,9 +19,18 @@ export function writerOf(flags: PrintingFlags): (event: MillraceEvent) => Promis
   return (event) => writeOut(`${formatEvent(event, colours)}\n`);
 }
 
-/** What a recorded command wrote, to where it wrote it; nothing else. */
+/** What a topic's events add up to, before those that follow. */
+export function writeSnapshot(snapshot: Snapshot, flags: PrintingFlags): Promise<void> {
+  if (flags.json) return writeOut(`${JSON.stringify({ type: 'snapshot', ...snapshot })}\n`);
+  const colours = wantsColours(process.stdout, process.env);
+  return writeOut(`${formatSnapshot(snapshot, colours)}\n`);
+}
+
+/** What a recorded command wrote, to where it wrote it. Why it could not run, or was lost, is status. */
 async function writeOutput(event: MillraceEvent): Promise<void> {
   const piece = readOutput(event);
+  if (event.event === 'tool.failed')
+    say(`${event.topic}: ${String((event.data as { error?: unknown }).error)}`);
   if (piece === undefined) return;
   await (piece.isStderr ? writeError(piece.bytes) : writeOut(piece.bytes));
 }

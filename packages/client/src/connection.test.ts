@@ -220,6 +220,22 @@ test('an attempt that nobody answers times out', async () => {
   expect(silent.states).toEqual(['connecting', 'timeout']);
 });
 
+test('without a token it says that one may be missing; with an empty one it gives up at once', async () => {
+  const without = startClient({ timeoutMs: 500 });
+  const messages: string[] = [];
+  without.client.on('error', ({ message }) => messages.push(message));
+  without.server.stop();
+  without.server.needsToken = true;
+  without.server.start();
+  await without.platform.advance(3000);
+  expect(messages.at(-1)).toContain('createClient was given none');
+  const empty = startClient({ token: '' });
+  await empty.platform.flush();
+  expect(empty.platform.sockets).toEqual([]);
+  expect(empty.states.at(-1)).toBe('reconnect_failed');
+  expect(empty.errors).toEqual(['unauthorized']);
+});
+
 test('[HB-3] it pings every 30 s and knows the round trip', async () => {
   const { platform, client } = startClient();
   await platform.advance(91_000);

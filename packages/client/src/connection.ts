@@ -171,7 +171,8 @@ export class Connection {
     try {
       const token = source === undefined ? undefined : await readToken(source);
       if (this.#attempt !== attempt) return;
-      this.#dial(attempt, token);
+      if (token === '') this.#refuseEmpty(attempt);
+      else this.#dial(attempt, token);
     } catch (cause) {
       if (this.#attempt === attempt)
         this.#lose(attempt, { cause: 'closed', error: asError(cause), final: false });
@@ -272,10 +273,21 @@ export class Connection {
     this.#lose(attempt, { cause: 'closed', error, final, retryAfterMs: attempt.retryAfterMs });
   }
 
+  /** No server takes it; a function may have a better one next time. */
+  #refuseEmpty(attempt: Attempt): void {
+    const error = new MillraceError('unauthorized', 'the token is empty');
+    this.#lose(attempt, { cause: 'closed', error, final: this.#options.token === '' });
+  }
+
   #timedOut(what: string): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
-    const error = new MillraceError('unavailable', `the server did not answer: ${what}`);
+    // Cookies may say who comes, so that no token is no mistake of itself.
+    const why =
+      this.#options.token === undefined && attempt.opened && !attempt.welcomed
+        ? '; it may wait for a token, and createClient was given none'
+        : '';
+    const error = new MillraceError('unavailable', `the server did not answer: ${what}${why}`);
     this.#lose(attempt, { cause: 'timeout', error, final: false });
   }
 

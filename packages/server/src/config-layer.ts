@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { closest } from './closest.ts';
+import { ORIGIN } from './config/section.ts';
 import { CONFIG_OPTIONS, type OptionSchema } from './config-options.ts';
 import type { ConfigInput } from './config-schema.ts';
 import { ConfigSchema } from './config-schema.ts';
@@ -63,14 +64,26 @@ function optionOf(instancePath: string): string {
   return unescaped(option);
 }
 
-/** The names that the object at `option` may have. */
-function siblingsOf(option: string): readonly string[] {
+const A_DURATION = 'must be a duration such as "500ms", "30s", "2m", "1h" or "7d"';
+
+function schemaAt(option: string): OptionSchema | undefined {
   let schema: OptionSchema | undefined = ConfigSchema as OptionSchema;
   for (const part of option.match(/[^.[\]]+/g) ?? []) {
     const [anyName]: readonly OptionSchema[] = Object.values(schema?.patternProperties ?? {});
     schema = schema?.properties?.[part] ?? schema?.items ?? anyName;
   }
-  return Object.keys(schema?.properties ?? {});
+  return schema;
+}
+
+/** The names that the object at `option` may have. */
+function siblingsOf(option: string): readonly string[] {
+  return Object.keys(schemaAt(option)?.properties ?? {});
+}
+
+function aWebAddress(pattern: unknown): string {
+  return pattern === ORIGIN
+    ? 'must be an origin such as "https://app.example.com", with no path behind it'
+    : 'must be an address that begins with http:// or https://, without a user name';
 }
 
 function shown(values: unknown, instancePath: string): string {
@@ -87,6 +100,7 @@ function describe(problem: Problem, layer: ConfigLayer): string {
   const option = optionOf(problem.instancePath);
   const name = layer.nameOf(option);
   const params = problem.params as Record<string, unknown>;
+  const given = shown(layer.values, problem.instancePath);
   switch (problem.keyword) {
     case 'additionalProperties': {
       const [unknown = ''] = params.additionalProperties as readonly string[];
@@ -97,15 +111,18 @@ function describe(problem: Problem, layer: ConfigLayer): string {
       return `${layer.nameOf(path)} is not an option${guess === undefined ? '' : `; did you mean "${guess}"?`}`;
     }
     case 'enum':
-      return `${name} must be one of ${(params.allowedValues as readonly unknown[]).join(', ')}${shown(layer.values, problem.instancePath)}`;
+      return `${name} must be one of ${(params.allowedValues as readonly unknown[]).join(', ')}${given}`;
     case 'required':
       return `${name} needs ${(params.requiredProperties as readonly string[]).join(' and ')}`;
     case 'pattern':
-      if (params.pattern === DURATION_PATTERN) {
-        return `${name} must be a duration such as "500ms", "30s", "2m", "1h" or "7d"${shown(layer.values, problem.instancePath)}`;
-      }
+      if (params.pattern === DURATION_PATTERN) return `${name} ${A_DURATION}${given}`;
+      if (String(params.pattern).startsWith('^https?://'))
+        return `${name} ${aWebAddress(params.pattern)}${given}`;
+      break;
+    case 'type':
+      if (schemaAt(option)?.pattern === DURATION_PATTERN) return `${name} ${A_DURATION}${given}`;
   }
-  return `${name} ${problem.message}${shown(layer.values, problem.instancePath)}`;
+  return `${name} ${problem.message}${given}`;
 }
 
 /** Checks what one place says. Adds to `problems`, each naming the option as the place calls it. */

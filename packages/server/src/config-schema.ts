@@ -9,7 +9,7 @@ import { LlmSchema } from './config/llm-schema.ts';
 import { NamespacesSchema } from './config/namespaces-schema.ts';
 import { PlainSchema } from './config/plain-schema.ts';
 import { ProcessesSchema } from './config/processes-schema.ts';
-import { count, duration, section, text } from './config/section.ts';
+import { count, duration, ORIGIN, section, text } from './config/section.ts';
 import { SourcesSchema } from './config/sources-schema.ts';
 
 export type { AlertRuleConfig, RemediationConfig } from './config/alerts-schema.ts';
@@ -65,7 +65,7 @@ export const ConfigSchema = section('The configuration of a Millrace server.', {
     key: Type.Optional(text('PEM file with the private key.', { flag: '--tls-key', path: true })),
   }),
   cors: section('Browsers from elsewhere.', {
-    origins: Type.Array(Type.String({ pattern: '^https?://[^/]+$' }), {
+    origins: Type.Array(Type.String({ pattern: ORIGIN }), {
       default: [],
       description: 'Origins of web pages that may connect, beside our own: `https://app.example.com`.',
     }),

@@ -204,7 +204,7 @@ describe('problems', () => {
       'MILLRACE_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, not "loud"',
       'MILLRACE_SERVER_PORT must be integer, not "http"',
       'millrace.config.json: limits.hartbeat is not an option; did you mean "heartbeat"?',
-      'millrace.config.json: limits.idleTimeout must be string, not 120',
+      'millrace.config.json: limits.idleTimeout must be a duration such as "500ms", "30s", "2m", "1h" or "7d", not 120',
       'millrace.config.json: sever is not an option; did you mean "server"?',
     ]);
   });
@@ -218,7 +218,15 @@ describe('problems', () => {
       'namespaces.chat.retention.maxAge must be a duration',
     ],
     [{ namespaces: { chat: { durable: true } } }, 'namespaces.chat.durable is not an option'],
-    [{ cors: { origins: ['https://a.example/'] } }, 'cors.origins[0] must match pattern'],
+    [{ cors: { origins: ['https://a.example/'] } }, 'cors.origins[0] must be an origin such as'],
+    [
+      { sources: { prometheus: [{ name: 'app', url: 'localhost:4005/metrics' }] } },
+      'sources.prometheus[0].url must be an address that begins with http:// or https://, without a user name, not "local',
+    ],
+    [
+      { sources: { prometheus: [{ name: 'app', url: 'http://localhost', interval: 1 }] } },
+      'sources.prometheus[0].interval must be a duration such as "500ms"',
+    ],
     [{ tls: { cert: 'a.pem' } }, 'tls.key is missing'],
     [{ tls: { key: 'a.pem' } }, 'tls.cert is missing'],
     [{ limits: { idleTimeout: '30s' } }, 'limits.idleTimeout must be longer than limits.heartbeat'],
@@ -296,7 +304,10 @@ describe('providers of language models', () => {
     [{ a: { ...provider, apiKey: 'x', apiKeyFile: 'nowhere' } }, 'apiKey or apiKeyFile, not both'],
     [{ a: { ...provider, apiKeyFile: 'nowhere' } }, 'nowhere cannot be read'],
     [{ a: { model: 'tiny' } }, 'needs baseUrl'],
-    [{ a: { ...provider, baseUrl: 'https://user:sk-secret@api.example.com' } }, 'must match pattern'],
+    [
+      { a: { ...provider, baseUrl: 'https://user:sk-secret@api.example.com' } },
+      'must be an address that begins with http',
+    ],
     [{ a: { ...provider, apiKey: 7777 } }, 'must be string'],
     [{ 'a b': provider }, 'llm.providers'],
   ])('%j: %s, and nothing secret is shown', async (providers, problem) => {

@@ -55,6 +55,17 @@ test('what is published is read, with a token of the local key', async () => {
   expect(eventsOf(sub.stdout)[0]?.key).toBe('k');
 });
 
+test('a snapshot comes before the events that follow it', async () => {
+  await run('pub', 'shelf.tea', 'stock', '{"count": 7}', '--key', 'green');
+  const sub = start(['sub', 'shelf.tea', '--since', 'snapshot', '--until-sealed']);
+  await sub.waitFor('stdout', /shelf\.tea {2}\(latest\) {2}\{.*"count":7/);
+  await run('pub', 'shelf.tea', 'stock', '{"count": 6}', '--key', 'green', '--seal');
+  const { code, stdout } = await sub.finished;
+  expect({ code, lines: linesOf(stdout).length }).toEqual({ code: 0, lines: 2 });
+  const refused = await run('sub', 'shelf.tea', '--since', 'snapshot', '--output');
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('not snapshots') });
+});
+
 test('lines of stdin are events; the last one seals', async () => {
   const pub = start(['pub', 'task.stdin', 'line', '-', '--seal', '--json'], {
     input: '{"a":1}\n\n"{{i}}"\n[2]',

@@ -202,6 +202,10 @@ describe('ends', () => {
     expect(await events(finished)).toMatchObject([
       { event: 'tool.failed', data: { error: 'no-such-command: command not found', exit_code: 127 } },
     ]);
+    const args = ['sub', topicOf(finished), '--since', 'earliest', '--output', '--until-sealed'];
+    const output = await new Millrace([...args, '--url', server.url], { cwd }).finished;
+    expect(output).toMatchObject({ code: 0, stdout: Buffer.from('') });
+    expect(output.stderr).toContain('no-such-command: command not found');
   });
 
   test('a command that cannot be executed', async () => {

@@ -7,9 +7,11 @@ import type {
   Subscription,
 } from '@millrace/client';
 import { type Command, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { type ConnectionFlags, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
-import { type PrintingFlags, printFrom, watchReader, writerOf } from '../event-printing.ts';
+import { type PrintingFlags, printFrom, watchReader, writerOf, writeSnapshot } from '../event-printing.ts';
+import { EXIT } from '../exit-code.ts';
 import { filter, patterns, positiveInteger } from '../option-values.ts';
 import { readSince } from '../since.ts';
 import { setQuiet } from '../status.ts';
@@ -36,19 +38,27 @@ async function print(
   }
 }
 
-function subscribe(client: Client, topic: string, options: SubscribeOptions): Subscription {
+function subscribe(client: Client, topic: string, options: SubscribeOptions, flags: SubFlags): Subscription {
   const subscription = client.topic(topic, options);
   watchReader(subscription);
+  subscription.on('snapshot', (snapshot) => void writeSnapshot(snapshot, flags));
   return subscription;
+}
+
+/** Snapshots are asked for by name, everything else as by other commands. */
+function startOf(flags: SubFlags, topics: readonly string[]): SubscribeOptions['since'] {
+  if (flags.since !== 'snapshot' || flags.last !== undefined) return readSince(flags, topics, Date.now());
+  if (flags.output) throw new CliError('--output prints what was written, not snapshots', EXIT.usage);
+  return 'snapshot';
 }
 
 async function printAll(topics: readonly string[], flags: SubFlags): Promise<void> {
   setQuiet(flags.quiet === true);
   const { filter, batch, slow } = flags;
-  const options = { since: readSince(flags, topics, Date.now()), filter, batch, slow };
+  const options = { since: startOf(flags, topics), filter, batch, slow };
   const write = writerOf(flags);
   await printFrom(await findTarget(flags, 'observer'), (client) =>
-    Promise.all(topics.map((topic) => print(subscribe(client, topic, options), write, flags))),
+    Promise.all(topics.map((topic) => print(subscribe(client, topic, options, flags), write, flags))),
   );
 }
 
@@ -59,7 +69,7 @@ export function addSub(program: Command): void {
     .argument('<pattern...>', 'topics and patterns, such as task.build-7 or "task.*"', patterns)
     .option(
       '--since <place>',
-      'begin at: earliest, a position, a cursor, a time (ISO 8601), or how long ago (10m)',
+      'begin at: earliest, a position, a cursor, a time (ISO 8601), how long ago (10m), or with a snapshot of the state',
     )
     .option(
       '--last <n>',

@@ -210,7 +210,7 @@ describe('the bridge', () => {
     const bridge = await start({ builtIn: false, rules });
     await tell(1);
     await until(() => bridge.counters.refused === 1, 'the refusal');
-    expect(errors[0]).toContain('publishing what a bridge rule made: topic "out."');
+    expect(errors[0]).toContain('publishing what the bridge rule "r" made: topic "out."');
   });
 
   test('[BRIDGE-5] does not map what it made, unless a rule asks for it, and then not for ever', async () => {

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../clock.ts';
 import type { Engine, Following, StoredEvent } from '../engine/engine.ts';
 import { CursorClock, cursorCovers } from '../hub/cursor-clock.ts';
 import type { EncodedInput, Publisher } from '../session/publisher.ts';
-import type { Mapping } from './mapping.ts';
+import { type Mapping, ruleNameOf } from './mapping.ts';
 import { PlaceLog } from './place-log.ts';
 
 /** Events that wait to be mapped; beyond it they are read from the log when their turn comes. */
@@ -213,10 +213,13 @@ export class EntityBridge {
       const outcomes = await publisher.publishInternally(this.#entity, left);
       const failed = outcomes.map((outcome) => (outcome instanceof MillraceError ? outcome : undefined));
       const again = left.filter((_, i) => failed[i]?.retryable === true);
-      const refused = failed.filter((error) => error !== undefined && !error.retryable);
+      const refused = left.filter((_, i) => failed[i]?.retryable === false);
       counters.refused += refused.length;
       counters.published += left.length - refused.length - again.length;
-      this.#noteRefused(refused[0]);
+      this.#noteRefused(
+        refused[0],
+        failed.find((error) => error?.retryable === false),
+      );
       if (again.length === 0) return true;
       if (delayMs === RETRY_MS.first)
         onError(
@@ -231,11 +234,11 @@ export class EntityBridge {
   }
 
   /** The first of a row is reported. */
-  #noteRefused(error: MillraceError | undefined): void {
-    if (error !== undefined && !this.#refusing) {
-      this.#options.onError(error, 'publishing what a bridge rule made');
+  #noteRefused(input: EncodedInput | undefined, error: MillraceError | undefined): void {
+    if (input !== undefined && !this.#refusing) {
+      this.#options.onError(error, `publishing what the bridge rule "${ruleNameOf(input)}" made`);
     }
-    this.#refusing = error !== undefined;
+    this.#refusing = input !== undefined;
   }
 
   #pause(delayMs: number): Promise<void> {

@@ -12,6 +12,11 @@ export function depthOf({ source }: { readonly source: string | undefined }): nu
   return depth === undefined ? 0 : Number(depth);
 }
 
+/** The rule that made what has this `source`. */
+export function ruleNameOf({ source = '' }: { readonly source?: string | undefined }): string {
+  return source.replace(SOURCE, '');
+}
+
 export interface MappingCounters {
   /** Events that rules took. */
   taken: number;

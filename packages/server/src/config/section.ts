@@ -34,3 +34,5 @@ export const patterns = (description: string) => Type.Array(text('A topic or pat
 
 /** Without a name and password, which no request can be made with, and errors would show: `headers` have them. */
 export const HTTP_URL = '^https?://[^/?#@]+([/?#]|$)';
+/** A web page's origin, as browsers send it. */
+export const ORIGIN = '^https?://[^/]+$';

@@ -1,5 +1,5 @@
 import type { Catalog } from '@millrace/catalog';
-import { MillraceError } from '@millrace/protocol';
+import { MillraceError, namespaceOf } from '@millrace/protocol';
 import { MAX_EVENT_NAMES, NameCounts } from '../metrics/name-counts.ts';
 import type { UnknownEvents } from '../policy.ts';
 
@@ -62,7 +62,7 @@ export class EventChecks {
     this.refusedByName.add(event);
     throw new MillraceError(
       'unknown-event',
-      `the catalog has no event ${JSON.stringify(event)}, which its namespace demands`,
+      `the catalog has no event ${JSON.stringify(event)}, and the namespace "${namespaceOf(topic)}" takes no others`,
       {
         details: { event, topic },
       },

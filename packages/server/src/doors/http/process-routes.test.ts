@@ -224,9 +224,11 @@ describe('what runs', () => {
   test('[PROC-4] gets a signal', async () => {
     const { id, topic } = await run({ command: 'cat' });
     const admin = await apiOf(['admin']);
-    expect(await admin.post(`/api/v1/processes/${id}/signal`, { signal: 'SIGNOT' })).toMatchObject({
-      status: 400,
-    });
+    for (const signal of ['SIGNOT', 'HUP'])
+      expect(await admin.post(`/api/v1/processes/${id}/signal`, { signal })).toMatchObject({
+        status: 400,
+        body: { detail: `there is no signal "${signal}"; write SIGINT, SIGHUP or another of its kind` },
+      });
     await admin.post(`/api/v1/processes/${id}/signal`, { signal: 'SIGINT' });
     expect((await story(topic)).at(-1)?.data).toMatchObject({ exit_code: 130, signal: 'SIGINT' });
   });

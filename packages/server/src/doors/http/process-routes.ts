@@ -75,7 +75,7 @@ const StdinShape = Type.Object(
 );
 
 const SignalShape = Type.Object(
-  { signal: Type.String({ pattern: '^SIG[A-Z0-9]{1,10}$', description: 'Its name.' }) },
+  { signal: Type.String({ maxLength: 16, description: 'Its name, such as `SIGINT`.' }) },
   {
     description: 'The signal, for the command and everything that it started.',
     examples: [{ signal: 'SIGINT' }],
@@ -270,9 +270,13 @@ export function addProcessRoutes(router: HttpRouter, guard: Guard, { processes, 
     const { id } = request.params;
     const { signal } = checkSignal(request.body, '');
     if (!Object.hasOwn(constants.signals, signal)) {
-      throw new MillraceError('bad-message', `there is no signal ${signal}`, {
-        details: { path: '/signal' },
-      });
+      throw new MillraceError(
+        'bad-message',
+        `there is no signal ${JSON.stringify(signal)}; write SIGINT, SIGHUP or another of its kind`,
+        {
+          details: { path: '/signal' },
+        },
+      );
     }
     const about = { id, action: 'signal-process', detail: { signal } } as const;
     const data = { signal, user_id: identityOf(request).userId };
