@@ -11,9 +11,10 @@ import { readGuide } from './guide.ts';
 import { folderOf, GuideRun, type GuideWorld, writeFiles, writeNpx } from './guide-run.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+// The overview of the guides runs nothing.
 const paths = [
   ...readdirSync(HERE)
-    .filter((name) => name.endsWith('.md'))
+    .filter((name) => name.endsWith('.md') && name !== 'README.md')
     .map((name) => `docs/guides/${name}`),
   'README.md',
 ];
