@@ -309,7 +309,10 @@ export class LlmService {
       return await engine.follow(answer.entity, controlTopicOf(answer.streamId), {
         onEvents: (events) => {
           for (const { event, data } of events) {
-            if (readControl({ event, data: JSON.parse(data) })?.event === 'control.cancel') answer.cancel();
+            const asked = readControl({ event, data: JSON.parse(data) });
+            if (asked?.event !== 'control.cancel') continue;
+            // It was checked who asks for that conversation, not for this one.
+            if (asked.data.topic === undefined || asked.data.topic === answer.topic) answer.cancel();
           }
         },
         onGap: () => {},

@@ -39,6 +39,9 @@ export interface ProcessRequest {
   readonly timeout?: string | undefined;
 }
 
+/** Of the JSON of a request's arguments: `tool.started` has them, and must fit into an event. */
+const MAX_ARGS_BYTES = 16_384;
+
 function refuse(name: string, what: string): never {
   throw new MillraceError('forbidden', `the command "${name}" does not allow ${what}`, {
     details: { command: name },
@@ -64,13 +67,22 @@ function realFolder(path: string): string | undefined {
   }
 }
 
-/** What is to be run for a request. Throws a `MillraceError` (`forbidden`) for what the command does not allow. */
+function checkSize(args: readonly string[]): void {
+  const bytes = Buffer.byteLength(JSON.stringify(args));
+  if (bytes <= MAX_ARGS_BYTES) return;
+  throw new MillraceError('too-large', `the arguments have ${bytes} bytes as JSON, over ${MAX_ARGS_BYTES}`, {
+    details: { maxBytes: MAX_ARGS_BYTES },
+  });
+}
+
+/** What is to be run for a request. Throws a `MillraceError`: `forbidden` for what the command does not allow, `too-large`. */
 export function resolveCommand(
   allowed: AllowedCommand,
   { args = [], cwd, env = {}, pty }: ProcessRequest,
   serverEnv: NodeJS.ProcessEnv,
 ): Command {
   const { name } = allowed;
+  checkSize(args);
   const strange = args.find((arg) => !allowed.permitsArg(arg));
   if (strange !== undefined) refuse(name, `the argument ${JSON.stringify(strange)}`);
   const variable = Object.keys(env).find((key) => !allowed.env.includes(key));

@@ -18,6 +18,8 @@ export function controlNames({ stdin, resize }: ControlRights): readonly string[
 export function obey(execution: Execution, { event, data }: Control, rights: ControlRights): void {
   switch (event) {
     case 'control.cancel':
+      // It was checked who may stop what is said in that topic, whose publishers give their answers any id; not who may stop a command.
+      if (data.topic !== undefined) return;
       execution.cancel({ reason: 'cancelled', by: data.user_id, note: data.reason });
       return;
     case 'control.signal':

@@ -96,8 +96,8 @@ export class Processes {
 
   /**
    * Runs a command on behalf of somebody who is permitted to; resolves when its first event is stored. Rejects with a `MillraceError`:
-   * `not-found` for a command that is not allowed at all, `forbidden` for what it does not allow, `overloaded` when as many run as may,
-   * `not-supported` where terminals cannot be had.
+   * `not-found` for a command that is not allowed at all, `forbidden` for what it does not allow, `too-large` for its arguments,
+   * `overloaded` when as many run as may, `not-supported` where terminals cannot be had.
    */
   async run({ entityId, userId }: Identity, id: string, request: ProcessRequest): Promise<StartedProcess> {
     const allowed = this.#allowed(entityId, request.command);
@@ -120,8 +120,7 @@ export class Processes {
         maker,
       });
       release();
-      // Whoever is told of it now can be sure to be heard.
-      await process.follow(this.#options.engine);
+      await this.#follow(process);
       const { epoch, offset } = await process.first;
       return { id, topic, position: { epoch, offset } };
     } finally {
@@ -279,6 +278,16 @@ export class Processes {
       });
     this.#ending.add(ending);
     return process;
+  }
+
+  /** Whoever is told of it afterwards can be sure to be heard: what nobody could stop is not to run. */
+  async #follow(process: RunningProcess): Promise<void> {
+    try {
+      await process.follow(this.#options.engine);
+    } catch (error) {
+      process.cancel({ reason: 'cancelled', note: 'its control topic could not be followed' });
+      throw error;
+    }
   }
 
   async #ended(id: string): Promise<void> {

@@ -50,6 +50,9 @@ export interface AuditOptions {
   readonly onError: (error: unknown, doing: string) => void;
 }
 
+/** Of each field of a target, in UTF-16 code units: an action must not stay off the record by being too long for it. */
+const MAX_FIELD_LENGTH = 1000;
+
 /** The topic of an entity's audit, in the {@link SYSTEM_ENTITY}. */
 function auditTopic(entityId: string): string {
   return `audit.${encodeSegment(entityId)}`;
@@ -100,7 +103,7 @@ export class Audit {
     outcome: AuditEntry['outcome'],
   ): Promise<void> {
     const { entityId, userId, roles } = identity;
-    const entry: AuditEntry = { action, userId, roles, address, target, outcome };
+    const entry: AuditEntry = { action, userId, roles, address, target: shortened(target), outcome };
     const { log, publisher, onError } = this.#options;
     log(entityId, entry);
     const input = { topic: auditTopic(entityId), event: action, data: JSON.stringify(entry) };
@@ -108,4 +111,12 @@ export class Audit {
       .publishOneInternally(SYSTEM_ENTITY, input)
       .catch((error: unknown) => onError(error, 'storing an entry of the audit'));
   }
+}
+
+function shortened(target: AuditedAct['target']): AuditedAct['target'] {
+  const fields = Object.entries(target).map(([name, value]) => {
+    const isLong = value.length > MAX_FIELD_LENGTH;
+    return [name, isLong ? `${value.slice(0, MAX_FIELD_LENGTH)}… (${value.length} characters)` : value];
+  });
+  return Object.fromEntries(fields);
 }

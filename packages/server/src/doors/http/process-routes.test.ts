@@ -40,6 +40,7 @@ beforeAll(async () => {
         { name: 'shell', command: 'sh', args: ['-c', 'stty size; read line; echo "got $line"; stty size'] },
         { name: 'slow', command: 'sleep', args: ['600'], timeout: '50ms' },
         { name: 'missing', command: 'no-such-command' },
+        { name: 'any', command: 'echo', allowArgs: '.*' },
         { name: 'theirs', command: 'echo', entities: ['theirs'] },
       ],
     },
@@ -288,12 +289,43 @@ describe('[PROC-5] who lacks the role', () => {
     expect(outputOf(await story(topic))).toBe('end');
   });
 
+  // An answer's id is whatever its publisher says: a member who named a command so could have ended it.
+  test('does not cancel it as an answer of a conversation either', async () => {
+    const { id, topic } = await run({ command: 'cat' });
+    const member = await apiOf(['member']);
+    const answer = { event: 'stream.start', data: { stream_id: id, conversation_id: 'c' } };
+    expect(await member.post('/api/v1/events', { topic: 'chat.c', ...answer })).toMatchObject({
+      status: 200,
+    });
+    expect(await member.post(`/api/v1/llm/${id}/cancel`, { conversation_id: 'c' })).toMatchObject({
+      status: 202,
+    });
+    await (await apiOf(['admin'])).post(`/api/v1/processes/${id}/stdin`, { data: 'goes on', end: true });
+    const events = await story(topic);
+    expect(outputOf(events)).toBe('goes on');
+    expect(events.at(-1)?.data).toMatchObject({ exit_code: 0 });
+  });
+
   test('as an agent whose token lists the topics may', async () => {
     const agent = await apiOf(['agent'], { topics: { publish: ['tool.*'] } });
     expect(await agent.post('/api/v1/processes', { command: 'say', args: ['x'] })).toMatchObject({
       status: 202,
     });
   });
+});
+
+test('[HTTP-5] arguments that no event could hold are refused, and stay on the record', async () => {
+  const admin = await apiOf(['admin'], { sub: 'long' });
+  const args = Array.from({ length: 30 }, () => 'x'.repeat(4000));
+  expect(await admin.post('/api/v1/processes', { command: 'any', args })).toMatchObject({
+    status: 413,
+    body: { code: 'too-large' },
+  });
+  const { entries } = (
+    await admin.get<{ entries: { userId: string; target: { args: string } }[] }>('/api/v1/audit?last=1')
+  ).body;
+  expect(entries).toMatchObject([{ action: 'run-process', userId: 'long', outcome: 'too-large' }]);
+  expect(entries[0]?.target.args).toMatch(/^\["x{998}… \(120091 characters\)$/);
 });
 
 test('[HTTP-5] everything is on the record, but not what was typed', async () => {
