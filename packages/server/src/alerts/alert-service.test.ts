@@ -16,6 +16,14 @@ const HARMONY: AlertRuleConfig = {
   recommendedAction: 'look at it',
 };
 
+test('an alert that the log will never take is none', async () => {
+  const world = new AlertWorld();
+  await world.start([{ ...HARMONY, message: 'x'.repeat(70_000) }]);
+  await world.course([0.4, 0.4, 0.4, 0.4]);
+  expect(world.errors).toEqual([expect.stringContaining('storing the alert of harmony_low')]);
+  expect(world.service?.active()).toEqual([]);
+});
+
 describe('a rule over a field of events', () => {
   test('[ALERT-1] [ALERT-2] announces an incident once when it begins and once when it ends, however the values jump', async () => {
     const world = new AlertWorld();

@@ -96,7 +96,13 @@ export class IncidentLog {
       changing: Promise.resolve(),
     };
     this.#open.set(alert.alert_id, open);
-    await this.#inTurn(open, () => this.#record(open));
+    try {
+      await this.#inTurn(open, () => this.#record(open));
+    } catch (error) {
+      // Nobody heard of it, and nobody would ever end it.
+      this.#open.delete(alert.alert_id);
+      throw error;
+    }
     return open;
   }
 

@@ -37,9 +37,7 @@ export class SessionLife {
   readonly counters = { dropped: 0 };
   readonly #options: SessionLifeOptions;
   readonly #maxWaiting: number;
-  #waiting: Waiting[] = [];
-  /** Of those, how many are stored or under way. */
-  #taken = 0;
+  readonly #waiting: Waiting[] = [];
   #timer: Timer | undefined;
   #storing: Promise<void> | undefined;
   #failing = false;
@@ -85,7 +83,7 @@ export class SessionLife {
   }
 
   #add(entity: string, door: string, event: string, data: object): void {
-    if (this.#waiting.length - this.#taken >= this.#maxWaiting) {
+    if (this.#waiting.length >= this.#maxWaiting) {
       this.#drop(1, new MillraceError('overloaded', `${this.#maxWaiting} of them wait for the log already`));
       return;
     }
@@ -103,20 +101,11 @@ export class SessionLife {
   }
 
   async #storeAll(): Promise<void> {
-    for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
       for (const [entity, inputs] of byEntity(batch)) await this.#store(entity, inputs);
       await new Promise<void>((resolve) => this.#options.turns.soon(resolve));
     }
-  }
-
-  #take(): readonly Waiting[] {
-    const batch = this.#waiting.slice(this.#taken, this.#taken + MAX_BATCH);
-    this.#taken += batch.length;
-    if (batch.length < MAX_BATCH) {
-      this.#waiting = [];
-      this.#taken = 0;
-    }
-    return batch;
   }
 
   async #store(entity: string, inputs: readonly EncodedInput[]): Promise<void> {

@@ -22,16 +22,40 @@ let publisher: Publisher;
 let errors: string[];
 /** Appends to `out.all` fail while it says so. */
 let failing: boolean;
+/** Reading many topics fails while it says so. */
+let unreadable: boolean;
+/** How often that failed. */
+let vainReads: number;
+/** Followings that are not stopped. */
+let followings: number;
 const bridges: Bridge[] = [];
 
 beforeEach(() => {
   clock = new ManualClock();
   errors = [];
   failing = false;
+  unreadable = false;
+  vainReads = 0;
+  followings = 0;
   const memory = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
   engine = new Proxy(memory, {
     get: (target, name) => {
       const value = Reflect.get(target, name) as unknown;
+      if (name === 'readSince' && unreadable) {
+        vainReads++;
+        return () => Promise.reject(new Error('unreadable'));
+      }
+      if (name === 'follow') {
+        return async (...args: Parameters<Engine['follow']>) => {
+          const { cursor, stop } = await target.follow(...args);
+          followings++;
+          const stopped = (): void => {
+            followings--;
+            stop();
+          };
+          return { cursor, stop: stopped };
+        };
+      }
       if (name !== 'append') return typeof value === 'function' ? value.bind(target) : value;
       return (requests: Parameters<Engine['append']>[0]) =>
         failing && requests.some(({ topic }) => topic === 'out.all')
@@ -162,6 +186,38 @@ describe('the bridge', () => {
     }, 'all');
     expect(await copied()).toEqual(count(1, 20));
     expect(errors).toEqual(['publishing mapped events: no']);
+  });
+
+  test('leaves a log alone that cannot be read, and then reads on', async () => {
+    await (await start()).close();
+    for (const n of count(1, 3)) await tell(n);
+    unreadable = true;
+    await start();
+    for (const n of count(4, 50)) {
+      await tell(n);
+      await settle();
+    }
+    expect(vainReads).toBe(1);
+    unreadable = false;
+    clock.advance(30_000);
+    await until(async () => (await copied()).length === 50, 'all');
+    expect(await copied()).toEqual(count(1, 50));
+    expect(errors).toEqual(['mapping events: unreadable']);
+  });
+
+  test('takes a new entity once, also after it could not at first, and lets go of it when it closes', async () => {
+    const bridge = await start({ ...NUMBERS, entity: '*' });
+    await tell(1, { entity: 'new' });
+    unreadable = true;
+    clock.advance(5000);
+    await until(() => errors.length === 1, 'the failure');
+    expect(followings).toBe(0);
+    unreadable = false;
+    clock.advance(5000);
+    await until(async () => (await copied('new')).length === 1, 'the copy');
+    expect(followings).toBe(1);
+    await bridge.close();
+    expect(followings).toBe(0);
   });
 
   test('reads from the log what came while more waited than it keeps', async () => {

@@ -31,7 +31,7 @@ export class Bridge {
     tooDeep: 0,
     lost: 0,
   };
-  readonly #bridges: EntityBridge[] = [];
+  readonly #bridges: Set<EntityBridge> = new Set();
   readonly #entities: ChosenEntities;
 
   constructor(options: BridgeOptions) {
@@ -50,11 +50,7 @@ export class Bridge {
       clock,
       chosen: [entity],
       max: maxEntities,
-      onEntity: async (each, isNew) => {
-        const bridge = new EntityBridge(each, parts);
-        await bridge.start({ isNew });
-        this.#bridges.push(bridge);
-      },
+      onEntity: (each, isNew) => this.#join(new EntityBridge(each, parts), isNew),
       onError,
     });
   }
@@ -67,7 +63,19 @@ export class Bridge {
   /** Lets what is under way be stored. Idempotent. */
   async close(): Promise<void> {
     this.#entities.close();
-    await Promise.all(this.#bridges.map((bridge) => bridge.close()));
+    await Promise.all([...this.#bridges].map((bridge) => bridge.close()));
+  }
+
+  /** One that fails to start is tried again as another: it must not go on listening. */
+  async #join(bridge: EntityBridge, isNew: boolean): Promise<void> {
+    this.#bridges.add(bridge);
+    try {
+      await bridge.start({ isNew });
+    } catch (error) {
+      this.#bridges.delete(bridge);
+      await bridge.close();
+      throw error;
+    }
   }
 }
 

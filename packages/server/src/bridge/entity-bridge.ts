@@ -60,6 +60,8 @@ export class EntityBridge {
   /** The first of a row of failures was reported. */
   #refusing = false;
   #failing = false;
+  /** The log could not be read, and is left alone for a while. */
+  #resting = false;
   #closed = false;
 
   constructor(entity: string, options: EntityBridgeOptions) {
@@ -84,6 +86,10 @@ export class EntityBridge {
     this.#cursor = new CursorClock(stored === undefined ? cursor : goingOn(stored, cursor));
     this.#mustRead = stored !== undefined;
     if (stored === undefined) await this.#begin(cursor, isNew);
+    if (this.#closed) {
+      this.#following.stop();
+      return;
+    }
     joined = true;
     for (const hear of early) hear();
     this.#saveLater();
@@ -132,7 +138,7 @@ export class EntityBridge {
   }
 
   #work(): void {
-    if (this.#working !== undefined || this.#closed) return;
+    if (this.#working !== undefined || this.#resting || this.#closed) return;
     this.#working = this.#mapAll()
       .then(
         () => {
@@ -143,7 +149,7 @@ export class EntityBridge {
       .then(() => {
         this.#working = undefined;
         // What came while it ended.
-        if (this.#waiting.length > 0 && !this.#failing) this.#work();
+        if (this.#waiting.length > 0 || this.#mustRead) this.#work();
       });
   }
 
@@ -153,7 +159,11 @@ export class EntityBridge {
     if (!this.#failing) this.#options.onError(error, 'mapping events');
     this.#failing = true;
     this.#mustRead = true;
-    this.#after(RETRY_MS.most, () => this.#work());
+    this.#resting = true;
+    this.#after(RETRY_MS.most, () => {
+      this.#resting = false;
+      this.#work();
+    });
   }
 
   async #mapAll(): Promise<void> {
