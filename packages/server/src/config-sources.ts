@@ -112,6 +112,12 @@ async function readConfigFile(path: string): Promise<unknown> {
   return module.default;
 }
 
+/** Where TypeScript breaks, in this file or one that it imports: Node says so in the stack alone. */
+function placeOf({ name, stack = '' }: Error): string {
+  const [, path, line] = (name === 'SyntaxError' && /^(.+):(\d+)\n/.exec(stack)) || [];
+  return path === undefined ? '' : ` (${basename(path)}, line ${line})`;
+}
+
 export async function fileLayer(file: string): Promise<ConfigLayer> {
   const label = basename(file);
   if (!existsSync(file)) throw new ConfigError([`${file} does not exist`]);
@@ -119,7 +125,7 @@ export async function fileLayer(file: string): Promise<ConfigLayer> {
   try {
     values = await readConfigFile(file);
   } catch (error) {
-    throw new ConfigError([`${file} cannot be read: ${(error as Error).message}`]);
+    throw new ConfigError([`${file} cannot be read: ${(error as Error).message}${placeOf(error as Error)}`]);
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw new ConfigError([`${file} must hold one object`]);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -316,6 +316,15 @@ describe('config', () => {
       .finished;
     expect(code).toBe(2);
     expect(stderr).toBe('millrace: MILLRACE_SERVER_PORT must be integer, not "x"\n');
+  });
+
+  test('check names the file and line whose TypeScript breaks', async () => {
+    writeFileSync(join(cwd, 'broken.ts'), 'export const orders = {};\nexport const more = [ };\n');
+    const config = join(cwd, 'broken.config.ts');
+    writeFileSync(config, "import { orders } from './broken.ts';\nexport default orders;\n");
+    const { stderr, code } = await run('config', 'check', '--config', config);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/broken\.config\.ts cannot be read: .* \(broken\.ts, line 2\)\n$/);
   });
 
   test('default and doc print the defaults and the reference', async () => {

@@ -72,7 +72,9 @@ describe('[PROC-4] millrace run', () => {
   test('is cancelled by a viewer who may', async () => {
     const { running, id } = await start(SLEEPER);
     expect(await admin.delete(`/api/v1/processes/${id}`)).toMatchObject({ status: 202 });
-    expect((await running.finished).code).toBe(143);
+    const { code, stderr } = await running.finished;
+    expect(code).toBe(143);
+    expect(stderr).toContain(`millrace: cancelled by "${userName()}"`);
     const events = await read(`tool.${id}`);
     expect(events[0]?.data.control).toEqual(['cancel', 'signal']);
     expect(events.at(-1)?.data).toMatchObject({
@@ -166,7 +168,9 @@ describe('millrace run --pty', () => {
 
 test('--timeout cancels', async () => {
   const { running, id } = await start(['--timeout', '300ms', ...SLEEPER]);
-  expect((await running.finished).code).toBe(143);
+  const { code, stderr } = await running.finished;
+  expect(code).toBe(143);
+  expect(stderr).toContain('longer than --timeout allows');
   expect((await read(`tool.${id}`)).at(-1)?.data).toMatchObject({ reason: 'timeout' });
 });
 

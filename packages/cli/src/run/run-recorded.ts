@@ -10,7 +10,9 @@ import {
   type TerminalMaker,
   type Watchdog,
 } from '@millrace/server/process';
+import { printable } from '../event-line.ts';
 import { onceStopped } from '../interruption.ts';
+import { say } from '../status.ts';
 import type { ControlFollower } from './control-follower.ts';
 import { forwardSignals } from './forward-signals.ts';
 import { connectOwnTerminal, followOwnSize, hasTerminal, ownTerminalSize } from './own-terminal.ts';
@@ -48,6 +50,13 @@ function connectInput(execution: Execution, { flags, terminals }: RecordedRun): 
   return typistOf(flags) === 'own' ? connectOwnTerminal(execution) : followOwnSize(execution);
 }
 
+/** Whoever sits here sees that it ended, and not that it was ended. */
+function sayWhy(ending: Execution['ending']): void {
+  if (ending?.reason === 'timeout') say('the command took longer than --timeout allows');
+  if (ending?.reason === 'cancelled')
+    say(`cancelled by ${ending.by === undefined ? 'a viewer' : printable(JSON.stringify(ending.by))}`);
+}
+
 /** Runs a command as if alone, and records its life and output. The watchdog is still awake: not everything is stored yet. */
 export async function runRecorded(
   command: Command,
@@ -77,6 +86,7 @@ export async function runRecorded(
   if (control !== undefined) follower?.start(execution, control);
   const outcome = await execution.exited;
   disconnectInput();
+  sayWhy(execution.ending);
   stopForwarding();
   // Output may still come, of what the command left behind: until it ends, or we are told to.
   const undo = onceStopped(() => execution.abandonOutput());

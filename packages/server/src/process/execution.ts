@@ -127,6 +127,11 @@ export class Execution {
     });
   }
 
+  /** Why it is being ended; `undefined` when it ends by itself. */
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
   /** Waits no longer for output of what the command left behind. */
   abandonOutput(): void {
     for (const { source } of this.#child?.outputs ?? []) source.destroy();
