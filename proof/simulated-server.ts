@@ -1,4 +1,4 @@
-import { createCatalog } from '@millrace/catalog';
+import { createCatalog, type EventFamily } from '@millrace/catalog';
 import type { Limits } from '@millrace/protocol';
 import { NotificationBus } from '@millrace/testkit';
 import { createAuthenticator } from '../packages/server/src/auth/authenticator.ts';
@@ -24,7 +24,6 @@ import { watchTogether } from '../packages/server/src/session/session-watch.ts';
 import { TimingWheel } from '../packages/server/src/session/timing-wheel.ts';
 import { Views } from '../packages/server/src/views/views.ts';
 import { History } from './history.ts';
-import { tallyFamily } from './simulated-viewer.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const ENTITY = 'e';
@@ -40,13 +39,11 @@ const CONFIG = resolveConfig({});
 /** When what a consumer does not acknowledge is sent again, three times; shorter than in life. */
 export const DELIVERY_RULES = new DeliveryRules({ redeliveryMs: [2000, 3000, 4000], ttlMs: 60_000 });
 
-const CATALOG = createCatalog([tallyFamily]);
-
 /** Room for few states, so that they are evicted. */
 const VIEW_BYTES = 20_000;
 
 const CHECKS = new EventChecks({
-  catalog: CATALOG,
+  catalog: createCatalog([]),
   unknownEventsOf: () => 'allow',
   onUnknown: () => {},
 });
@@ -65,6 +62,8 @@ export interface SimulatedServerOptions {
   readonly retention?: Retention;
   readonly maxBytesInFlight?: number;
   readonly maxRecentBytes?: number;
+  /** Whose views the topics have; `latest` when missing. */
+  readonly families?: readonly EventFamily[];
   /** How long an engine takes to answer, in ms; at once when missing. */
   readonly answerDelayMs?: () => number;
   /** What becomes of a notification of a commit: delivered at once, after so many ms, or (`undefined`) never. */
@@ -142,7 +141,13 @@ export class SimulatedServer {
 
   start(): void {
     if (this.#running !== undefined) return;
-    const { time, maxBytesInFlight = 2000, maxRecentBytes = 3000, retention = {} } = this.#options;
+    const {
+      time,
+      maxBytesInFlight = 2000,
+      maxRecentBytes = 3000,
+      retention = {},
+      families = [],
+    } = this.#options;
     const pair = createEnginePair({ live: this.#engines.live, durable: this.#engines.durable, slotOf });
     const run = { over: false };
     const engine = this.#reachedBy(run, pair);
@@ -150,7 +155,7 @@ export class SimulatedServer {
     const priorityOf = (topic: string, event: string) => policies.priorityOf(topic, event);
     const views = new Views({
       engine,
-      catalog: CATALOG,
+      catalog: createCatalog(families),
       clock: time,
       turns: time,
       maxCacheBytes: VIEW_BYTES,

@@ -9,7 +9,7 @@ import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedPlatform } from './simulated-platform.ts';
 import { type Asks, type Begin, SimulatedReader } from './simulated-reader.ts';
 import { ENTITY, SimulatedServer, TOKEN } from './simulated-server.ts';
-import { SimulatedViewer } from './simulated-viewer.ts';
+import { SimulatedViewer, tallyFamily } from './simulated-viewer.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /*
@@ -102,6 +102,7 @@ class Simulation {
       time: this.time,
       retention: this.#retention,
       maxRecentBytes,
+      families: [tallyFamily],
       answerDelayMs: () => random.next() * 4,
       notificationDelayMs: () => {
         if (!lossyBus || random.chance(0.7)) return 0;
