@@ -14,7 +14,7 @@ import { BookmarkTopic } from '../listen/bookmark-topic.ts';
 import { formatNews } from '../listen/forward-line.ts';
 import { Forwarder, type ForwardNews, LISTEN_NAMESPACE } from '../listen/forwarder.ts';
 import { post, type WebhookOptions } from '../listen/webhook.ts';
-import { readWebhookSecrets } from '../listen/webhook-signature.ts';
+import { readWebhookSecrets } from '../listen/webhook-secrets.ts';
 import { duration, patterns, positiveInteger, topic } from '../option-values.ts';
 import { readSince } from '../since.ts';
 import { say, setQuiet } from '../status.ts';

@@ -1,5 +1,6 @@
 import type { MillraceEvent } from '@millrace/protocol';
-import { signatureHeaders, type WebhookSecrets } from './webhook-signature.ts';
+import { webhookHeaders } from '@millrace/server/webhook';
+import type { WebhookSecrets } from './webhook-secrets.ts';
 
 /** What one POST came to. */
 export type Attempt =
@@ -44,7 +45,7 @@ export async function post(
       headers: {
         'content-type': 'application/json',
         'user-agent': 'millrace',
-        ...signatureHeaders(options.secrets, { id: event.id, seconds, body }),
+        ...webhookHeaders(options.secrets, { id: event.id, seconds, body }),
       },
       body,
     });

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
+import { webhookHeaders, webhookKey } from '../services/webhook-signature.ts';
 import type { SystemAlert } from './incident.ts';
 import type { RemediationOutcome, RequestRemediation } from './remediation.ts';
-import { webhookHeaders } from './webhook-signature.ts';
 
 const FIRST_RETRY_MS = 1_000;
 
@@ -32,6 +32,7 @@ async function post(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Attempt> {
   const id = `${alert.alert_id}/remediation`;
+  const keys = secret === undefined ? [] : [webhookKey(secret)];
   const late = new AbortController();
   const timer = clock.after(timeoutMs, () => late.abort());
   try {
@@ -40,7 +41,7 @@ async function post(
       headers: {
         'content-type': 'application/json',
         ...headers,
-        ...webhookHeaders(body, { id, seconds: Math.floor(clock.now() / 1000), secret }),
+        ...webhookHeaders(keys, { id, seconds: Math.floor(clock.now() / 1000), body }),
       },
       body,
       // The headers are for this address, not for another that it points to.

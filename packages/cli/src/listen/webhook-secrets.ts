@@ -1,10 +1,9 @@
-import { Buffer } from 'node:buffer';
-import { createHmac } from 'node:crypto';
+import type { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
+import { webhookKey } from '@millrace/server/webhook';
 import { CliError } from '../cli-error.ts';
 import { EXIT } from '../exit-code.ts';
 
-const PREFIX = 'whsec_';
 /** The least that the Standard Webhooks scheme asks for. */
 const MIN_SECRET_BYTES = 24;
 const HOW_TO =
@@ -14,7 +13,7 @@ const HOW_TO =
 export type WebhookSecrets = readonly Buffer[];
 
 function readKey(text: string): Buffer {
-  const key = text.startsWith(PREFIX) ? Buffer.from(text.slice(PREFIX.length), 'base64') : Buffer.from(text);
+  const key = webhookKey(text);
   if (key.length >= MIN_SECRET_BYTES) return key;
   throw new CliError(
     `the webhook secret has ${key.length} bytes, and needs ${MIN_SECRET_BYTES}; ${HOW_TO}`,
@@ -44,18 +43,4 @@ function secretText(env: NodeJS.ProcessEnv): string {
  */
 export function readWebhookSecrets(env: NodeJS.ProcessEnv): WebhookSecrets {
   return secretText(env).trim().split(/\s+/).map(readKey);
-}
-
-/** The headers by which a receiver knows who sent `body`, that nobody changed it, and when: `seconds` since the Unix epoch. */
-export function signatureHeaders(
-  secrets: WebhookSecrets,
-  { id, seconds, body }: { readonly id: string; readonly seconds: number; readonly body: string },
-): Record<string, string> {
-  const signed = `${id}.${seconds}.${body}`;
-  const signatures = secrets.map((key) => `v1,${createHmac('sha256', key).update(signed).digest('base64')}`);
-  return {
-    'webhook-id': id,
-    'webhook-timestamp': String(seconds),
-    'webhook-signature': signatures.join(' '),
-  };
 }
