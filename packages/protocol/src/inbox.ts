@@ -36,7 +36,10 @@ export function isHiddenFrom(pattern: string, topic: string): boolean {
   return isPrivateTopic(topic) || isControlTopic(topic) || isConnectionsTopic(topic);
 }
 
-/** Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]), no control topic ([CTRL-3]), and no life of sessions ([LIFE-3]). */
+/**
+ * Whether one of the patterns selects the topic, for a reader: a wildcard selects nothing private ([AUTH-8]), no control topic
+ * ([CTRL-3]), and no life of sessions ([LIFE-3]).
+ */
 export function selectsTopic(patterns: readonly string[], topic: string): boolean {
   for (const pattern of patterns) {
     if (matchesPattern(pattern, topic) && !isHiddenFrom(pattern, topic)) return true;

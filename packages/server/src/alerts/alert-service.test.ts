@@ -16,11 +16,13 @@ const HARMONY: AlertRuleConfig = {
   recommendedAction: 'look at it',
 };
 
-test('an alert that the log will never take is none', async () => {
+test('an alert that is too long to be announced is known all the same, and ends', async () => {
   const world = new AlertWorld();
   await world.start([{ ...HARMONY, message: 'x'.repeat(70_000) }]);
   await world.course([0.4, 0.4, 0.4, 0.4]);
-  expect(world.errors).toEqual([expect.stringContaining('storing the alert of harmony_low')]);
+  expect(world.errors).toEqual([expect.stringContaining('announcing the alert harmony_low')]);
+  expect(world.service?.active()).toHaveLength(1);
+  await world.course([0.9, 0.9, 0.9, 0.9]);
   expect(world.service?.active()).toEqual([]);
 });
 

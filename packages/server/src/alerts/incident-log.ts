@@ -96,13 +96,7 @@ export class IncidentLog {
       changing: Promise.resolve(),
     };
     this.#open.set(alert.alert_id, open);
-    try {
-      await this.#inTurn(open, () => this.#record(open));
-    } catch (error) {
-      // Nobody heard of it, and nobody would ever end it.
-      this.#open.delete(alert.alert_id);
-      throw error;
-    }
+    await this.#inTurn(open, () => this.#record(open));
     return open;
   }
 

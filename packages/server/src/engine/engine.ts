@@ -51,7 +51,8 @@ export interface Engine {
 
   /**
    * Calls `listener` with events as they are committed (for the server itself, so that `*` follows inboxes too): in log
-   * order within each topic, each event exactly once, beginning right after the returned cursor. Calls come from a turn of the event loop, never from inside `append`.
+   * order within each topic, each event exactly once, beginning right after the returned cursor. Calls come from a turn of the
+   * event loop, never from inside `append`.
    * A hole (a lost notification) is filled from the log before anything after it is delivered; a lost tail is found by
    * comparing with the head every second. If the log has lost the missing events, `onGap` says so instead.
    */

@@ -21,8 +21,9 @@ export interface SubscriptionOptions {
 /**
  * Where a subscription gets its events from.
  *
- * `opening`: from nowhere yet, because the snapshot that it begins with is being taken. `reading`: from the log, because it replays or because its session is slow. `joining`: it has read everything up to
- * a place that live delivery has yet to reach, and skips until then. `live`: from the hub, as a member of a group. `held`:
+ * `opening`: from nowhere yet, because the snapshot that it begins with is being taken. `reading`: from the log, because it
+ * replays or because its session is slow. `joining`: it has read everything up to a place that live delivery has yet to reach,
+ * and skips until then. `live`: from the hub, as a member of a group. `held`:
  * its session is slow, and of what comes the newest is kept for it; `read` is where it stood before.
  */
 export type SubscriptionState =

@@ -7,16 +7,18 @@ import { createMemoryEngine } from '../engine/memory-engine.ts';
 import { EventChecks } from './event-checks.ts';
 import { Publisher } from './publisher.ts';
 
-test('what the server keeps for itself is stored, whatever the policy says of events that the catalog does not know', async () => {
+test('what the server keeps for itself is stored, whatever limits clients', async () => {
   const clock = new ManualClock();
   const engine = createMemoryEngine({ clock, turns: systemTurns, retention: () => ({}), onError: () => {} });
   const catalog = createCatalog([]);
   const checks = new EventChecks({ catalog, unknownEventsOf: () => 'refuse', onUnknown: () => {} });
-  const publisher = new Publisher({ engine, clock, checks, maxEventBytes: 1000, priorityOf: () => 'normal' });
-  const publish = (entity: string) =>
-    publisher.publishInternally(entity, [{ topic: 't', event: 'x', data: '1' }]);
-  expect(await publish('$system')).toMatchObject([{ offset: 1 }]);
-  expect(await publish('a')).toMatchObject([{ code: 'unknown-event' }]);
+  const publisher = new Publisher({ engine, clock, checks, maxEventBytes: 10, priorityOf: () => 'normal' });
+  const publish = (entity: string, data: string) =>
+    publisher.publishInternally(entity, [{ topic: 't', event: 'x', data }]);
+  const long = JSON.stringify('x'.repeat(10));
+  expect(await publish('$system', long)).toMatchObject([{ offset: 1 }]);
+  expect(await publish('a', '1')).toMatchObject([{ code: 'unknown-event' }]);
+  expect(await publish('a', long)).toMatchObject([{ code: 'too-large' }]);
   await engine.close();
 });
 

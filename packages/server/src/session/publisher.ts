@@ -28,7 +28,7 @@ const APPEND_BOUNDS_MS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 
 export interface PublisherOptions {
   readonly engine: Engine;
   readonly clock: Clock;
-  /** Largest event data, in bytes of its JSON. */
+  /** Largest event data, in bytes of its JSON; of what clients may see, not of the server's own records. */
   readonly maxEventBytes: number;
   /** The priority of an event whose publisher named none. */
   readonly priorityOf: (topic: string, event: string) => Priority;
@@ -176,16 +176,21 @@ export class Publisher {
     if (problem !== undefined)
       throw new MillraceError('bad-topic', `topic ${JSON.stringify(topic)} ${problem}`);
     permit(topic);
+    // The server's own records ([AUTH-9]) have bounds of their own: what limits clients must not make it forget a revocation.
+    if (!entity.startsWith('$')) this.#assertFit(input);
+    const priority = input.priority ?? this.#priorityOf(topic, event);
+    const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
+    return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };
+  }
+
+  #assertFit(input: EncodedInput): void {
+    const { data } = input;
     if (data.length > this.#maxEventBytes || Buffer.byteLength(data) > this.#maxEventBytes) {
       throw new MillraceError('too-large', `the event's data is over ${this.#maxEventBytes} bytes of JSON`, {
         details: { maxEventBytes: this.#maxEventBytes },
       });
     }
-    // The server's own records ([AUTH-9]) are no business of the catalog's: a policy must not make it forget a revocation.
-    if (!entity.startsWith('$')) this.#checks.assert(input);
-    const priority = input.priority ?? this.#priorityOf(topic, event);
-    const expect = input.expectOffset === undefined ? undefined : parseExpected(input.expectOffset);
-    return { entity, topic, event, data, source, key, priority, idempotencyKey, expect, fence, seal };
+    this.#checks.assert(input);
   }
 }
 
