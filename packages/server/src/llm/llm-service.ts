@@ -344,16 +344,24 @@ export class LlmService {
 
   /** Says the end of an answer that nobody gives any more, unless it has one. True when it has one now. */
   async #seal(stream: OpenStream): Promise<boolean> {
-    const { engine, chatOf, onError } = this.#options;
-    const { entity, topic, stream_id } = stream;
+    const { engine, onError } = this.#options;
     try {
-      if ((await engine.head(entity, topic)) === undefined) return true;
-      const answer = answerOf(await chatOf(entity, topic), stream_id);
-      if (await this.#log.interrupt(stream, answer?.tokens)) this.figures.sealed++;
+      if ((await engine.head(stream.entity, stream.topic)) === undefined) return true;
+      if (await this.#log.interrupt(stream, await this.#tokensOf(stream))) this.figures.sealed++;
       return true;
     } catch (error) {
       onError(error, 'ending an answer that was left open');
       return error instanceof MillraceError && !error.retryable;
+    }
+  }
+
+  /** How far an answer came, where that can be read: its end does not depend on it. */
+  async #tokensOf({ entity, topic, stream_id }: OpenStream): Promise<number | undefined> {
+    try {
+      return answerOf(await this.#options.chatOf(entity, topic), stream_id)?.tokens;
+    } catch (error) {
+      this.#options.onError(error, 'reading how far an answer came that was left open');
+      return undefined;
     }
   }
 }

@@ -103,6 +103,20 @@ describe('an answer that was left open', () => {
     expect(await engine.topics('other', '*')).toEqual([]);
   });
 
+  // A conversation whose state was too large to be read kept its readers waiting for ever.
+  test('[LLM-4] ends also where nobody can say how far it came', async () => {
+    const text = '\u0001'.repeat(256 * 1024);
+    await startedWith(
+      record('opened', 's-1'),
+      said('stream.start', 's-1'),
+      ...['a', 'b', 'c', 'd'].map((message_id) => said('chat.message', 's-1', { message_id, text })),
+    );
+    const page = await engine.read('default', 'chat.c', { last: 1 }, { maxEvents: 1 });
+    const [end] = page.ok ? page.events : [];
+    expect(end).toMatchObject({ event: 'stream.error' });
+    expect(JSON.parse(end?.data ?? '')).toMatchObject({ code: 'interrupted', retryable: true });
+  });
+
   test('[LLM-4] is forgotten once it has its end', async () => {
     await startedWith(record('opened', 's-1'), said('stream.start', 's-1'));
     const page = await engine.read('$system', OPEN_STREAMS_TOPIC, { earliest: true }, { maxEvents: 10 });
