@@ -97,6 +97,19 @@ describe('the view of a conversation', () => {
     expect(messages.at(-1)?.text.startsWith('89')).toBe(true);
   });
 
+  test('answers that grow side by side, and long reasons, stay bounded together', () => {
+    const text = 'x'.repeat(60_000);
+    const answers = Array.from({ length: 50 }, (_, i) => start(`s${i}`, { model: text }));
+    const growing = answers.flatMap((_, i) => [token(`s${i}`, 0, text), token(`s${i}`, 1, text)]);
+    const error = [
+      'stream.error',
+      { stream_id: 's49', code: text, message: text, retryable: false },
+    ] as const;
+    const chat = chatOf(...answers, ...growing, error);
+    expect(JSON.stringify(chat).length).toBeLessThan(1_400_000);
+    expect(chat.messages.at(-1)?.answer?.state).toBe('failed');
+  });
+
   test('leaves alone what it does not know', () => {
     const chat = chatOf(['chat.typing', { user_id: 'ann' }], ['other', 1 as never], token('gone', 7, 'x'));
     expect(chat).toEqual({ messages: [] });

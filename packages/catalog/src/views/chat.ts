@@ -43,6 +43,8 @@ const MAX_MESSAGES = 100;
 const MAX_TEXT_LENGTH = 256 * 1024;
 /** Of all texts together. */
 const MAX_TEXTS_LENGTH = 1024 * 1024;
+/** Of whatever else is said of a message: names, reasons. */
+const MAX_WORDS_LENGTH = 1000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -88,6 +90,10 @@ function say(messages: ChatMessage[], message: ChatMessage): void {
     message_id === undefined ? -1 : messages.findIndex((other) => other.message_id === message_id);
   if (before !== -1) messages[before] = { ...(messages[before] as ChatMessage), ...message };
   else messages.push(message);
+  forgetOldest(messages);
+}
+
+function forgetOldest(messages: ChatMessage[]): void {
   let length = messages.reduce((sum, { text }) => sum + text.length, 0);
   while (messages.length > MAX_MESSAGES || (length > MAX_TEXTS_LENGTH && messages.length > 1)) {
     length -= (messages.shift() as ChatMessage).text.length;
@@ -102,7 +108,9 @@ function change(
 ): void {
   const index = indexOfAnswer(messages, data);
   const message = messages[index];
-  if (message?.answer !== undefined) messages[index] = next(message, message.answer);
+  if (message?.answer === undefined) return;
+  messages[index] = next(message, message.answer);
+  forgetOldest(messages);
 }
 
 /** The newest first: it is nearly always the last. */
@@ -147,8 +155,8 @@ function ended(answer: ChatAnswer, data: Fields): ChatAnswer {
 function failed(answer: ChatAnswer, data: Fields): ChatAnswer {
   if (answer.state !== 'streaming') return answer;
   const error = {
-    code: textOf(data.code) ?? 'failed',
-    message: textOf(data.message) ?? '',
+    code: (textOf(data.code) ?? 'failed').slice(0, MAX_WORDS_LENGTH),
+    message: (textOf(data.message) ?? '').slice(0, MAX_WORDS_LENGTH),
     retryable: data.retryable === true,
   };
   return { ...answer, state: 'failed', tokens: numberOf(data.tokens) ?? answer.tokens, error };
@@ -164,7 +172,7 @@ function bounded(text: string, cut: number): { readonly text: string; readonly c
 function texts<Name extends string>(data: Fields, ...names: Name[]): { readonly [N in Name]?: string } {
   const found = names.flatMap((name) => {
     const text = textOf(data[name]);
-    return text === undefined ? [] : [[name, text] as const];
+    return text === undefined ? [] : [[name, text.slice(0, MAX_WORDS_LENGTH)] as const];
   });
   return Object.fromEntries(found) as { [N in Name]?: string };
 }

@@ -329,11 +329,14 @@ export class LlmService {
   }
 
   /** The topic of an answer that is under way. */
-  async #topicOf({ entityId }: Identity, { streamId, conversationId }: CancelRequest): Promise<string> {
+  async #topicOf(identity: Identity, { streamId, conversationId }: CancelRequest): Promise<string> {
+    const { entityId } = identity;
     const answer = this.#answerOf(entityId, streamId);
     if (answer !== undefined) return answer.topic;
     if (conversationId !== undefined) {
       const topic = topicOfConversation(conversationId);
+      // Before anything is read for who asks.
+      assertMayCancel(identity, topic);
       const chat = await this.#options.chatOf(entityId, topic);
       if (answerOf(chat, streamId)?.state === 'streaming') return topic;
     }
