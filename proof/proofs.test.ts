@@ -67,6 +67,22 @@ const FAILED_ONCE = [
     sequence:
       '[{"seed":975065546,"retention":"all","maxRecentBytes":1000000,"lossyBus":false},[["watch",3,1],["read",21,3],["publish",0,2],["read",0,2],["read",14,0],["read",0,0],["wait",0,6],["handOver",0,9],["publishWithin",2,3],["publishWithin",0,0],["resume",0,0],["stall",0,0],["stall",0,0]]]',
   },
+  {
+    proof: 'simulation',
+    // An acknowledgement of its former life was counted, and what is over was looked for behind the head, without end.
+    story:
+      '[ACK-1] a consumer of a topic that was deleted and written anew was never answered, nor was what its session asked next',
+    sequence:
+      '[{"seed":1050485572,"retention":"all","maxRecentBytes":1000000,"lossyBus":false},[["publish",0,0],["publish",0,1],["publish",0,8],["consume",2,6],["read",1,1],["cut",0,5],["publishWithin",0,6],["cut",1,0],["delete",0,0],["watch",0,3],["wake",0,0],["handOver",0,6],["read",0,0],["publish",0,1],["restart",0,0],["read",3,1]]]',
+  },
+  {
+    proof: 'simulation',
+    // No fault: the snapshots were taken after the deletion, and live delivery had that life's last event still to give.
+    story:
+      '[SUB-3] a viewer of a pattern got the last event of a topic that was deleted while its snapshots were taken',
+    sequence:
+      '[{"seed":19,"retention":"all","maxRecentBytes":1000000,"lossyBus":true},[["sever",13,7],["publish",0,2],["publishWithin",0,9],["wait",18,8],["publish",0,5],["watch",0,2],["delete",0,0],["restart",0,0],["publishWithin",0,0],["publish",0,0]]]',
+  },
 ];
 
 test.each(FAILED_ONCE)('$story', async ({ proof, sequence }) => {

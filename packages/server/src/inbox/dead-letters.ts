@@ -43,8 +43,12 @@ export function buryDead(
       const { epoch } = head.position;
       const progress = await update((known) => noteDone(known, head.firstOffset - 1));
       const page = await engine.read(entity, topic, { after: { epoch, offset: progress.acked } }, PAGE);
-      // Retention came between, or the topic was deleted.
-      if (!page.ok) continue;
+      if (!page.ok) {
+        // An acknowledgement of the topic's former life was counted here: nothing is there that it does not cover.
+        if (page.head.epoch === epoch && page.head.offset < progress.acked) return undefined;
+        // Retention came between, or the topic was deleted.
+        continue;
+      }
       const dead = deadAtFront(page.events, progress, rules, now());
       const last = dead.at(-1)?.event;
       if (last === undefined) return page.events[0]?.timestamp;
