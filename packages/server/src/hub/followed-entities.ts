@@ -1,4 +1,4 @@
-import { type Cursor, MillraceError, type RecoveryFailure } from '@millrace/protocol';
+import { type Cursor, MillraceError } from '@millrace/protocol';
 import type { Clock, Timer } from '../clock.ts';
 import type { Engine, Following } from '../engine/engine.ts';
 import type { EntityFeed } from './entity-feed.ts';
@@ -94,9 +94,9 @@ export class FollowedEntities {
         if (feed === undefined) early.push(() => feed?.onEvents(events));
         else feed.onEvents(events);
       },
-      onGap: (reason, head) => {
+      onGap: (_reason, head) => {
         if (feed === undefined) early.push(() => feed?.restartAt(head));
-        else this.#onGap(entity, reason, head);
+        else this.#onGap(entity, head);
       },
     });
     feed = this.#options.createFeed(entity, following.cursor);
@@ -111,14 +111,13 @@ export class FollowedEntities {
     return feed;
   }
 
-  #onGap(entity: string, reason: RecoveryFailure, head: Cursor): void {
+  #onGap(entity: string, head: Cursor): void {
     const followed = this.#entities.get(entity);
     if (followed?.feed === undefined) return;
     for (const subscriber of followed.subscribers) {
-      for (const { name, state } of subscriber.subscriptions) {
+      for (const { state } of subscriber.subscriptions) {
         // What it counts on behind its read does not come.
         if (state.kind === 'reading') state.reader.stopWaiting();
-        if (state.kind === 'held') subscriber.tell({ type: 'dropped', topic: name, reason });
       }
       this.#options.readOn(subscriber);
     }

@@ -65,6 +65,8 @@ export class SlowSessions {
 
   /** Live delivery is about to leave something out: the log is read from where each subscription stands. */
   readOn(subscriber: Subscriber): void {
+    // What is kept of live events comes before what is left out.
+    for (const subscription of subscriber.subscriptions) this.release(subscription);
     subscriber.settleAll();
     subscriber.flush();
     for (const subscription of subscriber.subscriptions) this.#readOn(subscription, []);
