@@ -1,7 +1,7 @@
 /*
  * Many WebSocket subscribers in one thread, so cheap that the server under test is what is measured.
  *
- *   subscribers -P port -n clients [-p path] [-g frame]... [-a marker -A times] [-R frame] [-T topics] [-i pid] [-s] [-t] [-z]
+ *   subscribers -P port -n clients [-p path] [-g frame]... [-a marker -A times] [-R frame] [-T topics] [-m number] [-i pid] [-s] [-t] [-y] [-z]
  *
  * Connects to 127.0.0.1, sends the greeting frames on every connection, prints {"ready":…} once each client has got
  * `times` messages that contain `marker`, and then obeys lines on stdin, answering each with one line of JSON:
@@ -15,8 +15,9 @@
  *   listen           they read again
  *   quit             ends, as does the end of stdin
  *
- * In a greeting '#' stands for the client's number, '%' for its last digit. A delivery is a text with "offset":<n>. Offsets must be contiguous for each client and topic; a topic's number is
- * what follows the last dash of its name. "t":<microseconds since 1970> gives the latency.
+ * In a greeting '#' stands for the client's number, modulo that of -m where it is given, '%' for its last digit. A delivery is a text with "offset":<n>. Offsets must be contiguous for each client and topic; a topic's number is
+ * what follows the last dash of its name. "t":<microseconds since 1970> gives the latency;
+ * with -y it is each ~<microseconds since 1970> in a delivery: the tokens of an answer.
  * -z offers permessage-deflate as a browser does. A compressed frame is not inflated: until the client has its markers it counts as one, then as the
  * event that follows the last.
  * Built with -DWITH_TLS -lssl -lcrypto, -t speaks TLS.
@@ -62,7 +63,7 @@ struct client {
 #define OPENING_AT_ONCE 128
 
 static const char *path = "/", *greetings[MAX_FRAMES], *marker = "", *resume_frame = "";
-static int port, client_count = 1000, greeting_count, acks_wanted, topic_count = 1, scan, use_tls, use_deflate, poller;
+static int port, client_count = 1000, greeting_count, acks_wanted, topic_count = 1, modulus, scan, ages, use_tls, use_deflate, poller;
 static long server_pid;
 static struct client *clients;
 static int deaf_count;
@@ -72,7 +73,7 @@ static double resume_began;
 
 static struct {
   double since;
-  unsigned long deliveries, bytes, reads, gaps, repeats, dropped, lags, errors, unrecovered, closed;
+  unsigned long deliveries, tokens, bytes, reads, gaps, repeats, dropped, lags, errors, unrecovered, closed;
   long cpu_us;
 } seen;
 
@@ -245,7 +246,9 @@ static void greet(struct client *c) {
   if (!resuming) {
     for (int i = 0; i < greeting_count; i++) {
       const char *place = strpbrk(greetings[i], "#%");
-      int number = place && *place == '%' ? (c - clients) % 10 : c - clients;
+      int number = c - clients;
+      if (place && *place == '%') number %= 10;
+      else if (modulus) number %= modulus;
       if (!place) put_frame(c, 1, greetings[i], strlen(greetings[i]));
       else put_frame(c, 1, frame, snprintf(frame, sizeof frame, "%.*s%d%s", (int)(place - greetings[i]), greetings[i], number, place + 1));
     }
@@ -293,6 +296,19 @@ static void note_reached(struct client *c, long offset, double now) {
   reached++;
 }
 
+static void note_latency(const struct client *c, double us) {
+  if (c - clients < deaf_count) return;
+  latency[bucket_of(us > 0 ? us : 0)]++;
+  latency_count++;
+}
+
+static void note_ages(const struct client *c, const unsigned char *from, const unsigned char *end, double now) {
+  while ((from = FIND(from, end, "~"))) {
+    seen.tokens++;
+    note_latency(c, now - number_at(from, end));
+  }
+}
+
 static void on_event(struct client *c, const unsigned char *start, const unsigned char *number, const unsigned char *end, double now) {
   long offset = number_at(number, end), *last = &c->last[topic_of(start, end)];
   seen.deliveries++;
@@ -308,13 +324,13 @@ static void on_event(struct client *c, const unsigned char *start, const unsigne
     for (int i = 0; epoch && epoch < end && *epoch != '"' && i < 39; i++) c->epoch[i] = *epoch++;
   }
   note_reached(c, offset, now);
+  if (ages) {
+    note_ages(c, number, end, now);
+    return;
+  }
   if (seen.deliveries % 7) return;
   const unsigned char *stamp = FIND(number, end, "\"t\":");
-  if (!stamp) return;
-  double us = now - number_at(stamp, end);
-  if (c - clients < deaf_count) return;
-  latency[bucket_of(us > 0 ? us : 0)]++;
-  latency_count++;
+  if (stamp) note_latency(c, now - number_at(stamp, end));
 }
 
 static void on_other(struct client *c, const unsigned char *start, const unsigned char *end) {
@@ -442,10 +458,10 @@ static void on_client(struct client *c, unsigned events) {
 static void mark(void) {
   double now = wall_us();
   long cpu = server_pid ? cpu_us() : 0;
-  printf("{\"seconds\":%.6f,\"deliveries\":%lu,\"bytes\":%lu,\"reads\":%lu,\"gaps\":%lu,\"repeats\":%lu,\"dropped\":%lu,"
+  printf("{\"seconds\":%.6f,\"deliveries\":%lu,\"tokens\":%lu,\"bytes\":%lu,\"reads\":%lu,\"gaps\":%lu,\"repeats\":%lu,\"dropped\":%lu,"
          "\"lags\":%lu,\"errors\":%lu,\"unrecovered\":%lu,\"closed\":%lu,\"cpuUs\":%ld,\"rssKb\":%ld,\"p50Us\":%.0f,\"p99Us\":%.0f,"
          "\"maxUs\":%.0f}\n",
-         (now - seen.since) / 1e6, seen.deliveries, seen.bytes, seen.reads, seen.gaps, seen.repeats, seen.dropped,
+         (now - seen.since) / 1e6, seen.deliveries, seen.tokens, seen.bytes, seen.reads, seen.gaps, seen.repeats, seen.dropped,
          seen.lags, seen.errors, seen.unrecovered, seen.closed, cpu - seen.cpu_us, server_pid ? rss_kb() : 0, percentile_us(0.5),
          percentile_us(0.99), percentile_us(1));
   memset(&seen, 0, sizeof seen);
@@ -540,7 +556,7 @@ static void on_stdin(void) {
 }
 
 static void read_options(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "P:p:n:g:a:A:R:T:i:stz")) != -1;) switch (option) {
+  for (int option; (option = getopt(argc, argv, "P:p:n:g:a:A:R:T:m:i:styz")) != -1;) switch (option) {
     case 'P': port = atoi(optarg); break;
     case 'p': path = optarg; break;
     case 'n': client_count = atoi(optarg); break;
@@ -549,9 +565,11 @@ static void read_options(int argc, char **argv) {
     case 'A': acks_wanted = atoi(optarg); break;
     case 'R': resume_frame = optarg; break;
     case 'T': topic_count = atoi(optarg); break;
+    case 'm': modulus = atoi(optarg); break;
     case 'i': server_pid = atol(optarg); break;
     case 's': scan = 1; break;
     case 't': use_tls = 1; break;
+    case 'y': ages = 1; break;
     case 'z': use_deflate = 1; break;
     default: exit(2);
   }

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { createClient } from '@millrace/client';
 import { publishAnswer } from '@millrace/client/llm';
-import { stampedToken } from './llm-clock.ts';
+import { stampedTokens } from './stamped-tokens.ts';
 
 /*
  * Applications in a process of their own that publish answers with the SDK until their input ends, each token saying when it was
@@ -25,14 +25,10 @@ const abort = new AbortController();
 /** Answers do not all begin in the same moment. */
 const STAGGER_MS = 7;
 
-async function* tokens(delayMs: number): AsyncGenerator<string, void> {
-  await new Promise((resolve) => setTimeout(resolve, delayMs));
-  const startMs = performance.now();
-  for (let i = 1; ; i++) {
+async function* countedTokens(delayMs: number): AsyncGenerator<string, void> {
+  for await (const each of stampedTokens(tokensPerSecond, delayMs)) {
     sent++;
-    yield stampedToken();
-    const dueMs = startMs + (i * 1000) / tokensPerSecond;
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - performance.now())));
+    yield each;
   }
 }
 
@@ -40,7 +36,11 @@ const clients = Array.from({ length: order.clients }, () => createClient({ url, 
 const publishing = Array.from({ length: streams }, (_, i) => {
   // biome-ignore lint/style/noNonNullAssertion: there is one for each number
   const client = clients[i % clients.length]!;
-  return publishAnswer(client, { conversationId: `${i}`, signal: abort.signal }, tokens(i * STAGGER_MS));
+  return publishAnswer(
+    client,
+    { conversationId: `${i}`, signal: abort.signal },
+    countedTokens(i * STAGGER_MS),
+  );
 });
 console.log(JSON.stringify({ streams }));
 for await (const _ of createInterface({ input: process.stdin })) console.log(JSON.stringify({ sent }));

@@ -5,12 +5,14 @@ import type { ServerOptions } from '@millrace/server';
 import { Child } from '../child.ts';
 import type { Cores } from '../cores.ts';
 import { pause } from '../environment.ts';
+import type { Marked } from '../load/subscribers.ts';
+import type { NativeTools } from '../native-tools.ts';
 import { cpuUsOf } from '../server-process.ts';
 import type { PublishersOrder } from './llm-publishers.ts';
-import type { Seen, ViewersOrder } from './llm-viewers.ts';
 
 export interface LlmRunOptions {
   readonly cores: Cores;
+  readonly tools: NativeTools;
   /** Who asks the provider: an application that publishes with the SDK, or the server. */
   readonly mode: 'sdk' | 'server';
   readonly streams: number;
@@ -22,8 +24,16 @@ export interface LlmRunOptions {
   readonly profileDirectory?: string | undefined;
 }
 
-export interface LlmFigures extends Seen {
+export interface LlmFigures {
   readonly mode: LlmRunOptions['mode'];
+  /** Deliveries a second. */
+  readonly deliveries: number;
+  /** How old tokens were when viewers got them. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Events that viewers missed or had twice, refusals, and connections that ended. */
+  readonly faults: number;
   /** Of what was emitted while it was measured, times the viewers. */
   readonly receivedShare: number;
   /** Of one core, all threads of the server. */
@@ -60,35 +70,48 @@ async function measure(
   const baseUrl = provider === undefined ? undefined : (await provider.read<{ url: string }>()).url;
   const server = start(serverOf(options, directory, baseUrl));
   const { port, token } = await server.read<{ port: number; token: string }>();
-  const topics = Array.from({ length: streams }, (_, i) => `chat.${i}`);
-  const order: ViewersOrder = { port, token, topics, viewersPerTopic: viewersPerStream };
-  const viewers = load('llm-viewers.ts', JSON.stringify(order));
+  const viewers = start(viewersOf(options, { port, token, pid: server.pid }));
   await viewers.read();
   const url = `http://127.0.0.1:${port}`;
   const source =
     provider ?? (await startPublishers({ url, token, streams, tokensPerSecond, clients: 10 }, load));
-  if (provider !== undefined) await Promise.all(topics.map((_, i) => ask(url, token, `${i}`)));
+  if (provider !== undefined) {
+    await Promise.all(Array.from({ length: streams }, (_, i) => ask(url, token, `${i}`)));
+  }
 
   await pause(options.warmUpMs);
-  await viewers.ask('begin');
+  await viewers.ask('mark');
   const before = (await source.ask<{ sent: number }>('')).sent;
   const loadUs = async () => (await cpuUsOf(viewers.pid)) + (await cpuUsOf(source.pid));
-  const cpuBefore = await cpuUsOf(server.pid);
   const loadBefore = await loadUs();
   await pause(options.measureMs);
-  const cpuUs = (await cpuUsOf(server.pid)) - cpuBefore;
   const loadCpuUs = (await loadUs()) - loadBefore;
   const { sent } = await source.ask<{ sent: number }>('');
-  const seen = await viewers.ask<Seen>('figures');
-  // Who is still shown tokens takes long to end.
-  await source.close();
+  const { gaps, repeats, errors, closed, ...seen } = await viewers.ask<Marked & { tokens: number }>('mark');
   return {
     mode,
-    ...seen,
+    deliveries: Math.round(seen.deliveries / seen.seconds),
+    p50Ms: seen.p50Us / 1000,
+    p99Ms: seen.p99Us / 1000,
+    maxMs: seen.maxUs / 1000,
+    faults: gaps + repeats + errors + closed,
     receivedShare: seen.tokens / ((sent - before) * viewersPerStream),
-    serverCpu: cpuUs / 1e6 / seen.seconds,
+    serverCpu: seen.cpuUs / 1e6 / seen.seconds,
     loadCpu: loadCpuUs / 1e6 / seen.seconds,
   };
+}
+
+/** Each stream's viewers, which note how old every token is. */
+function viewersOf(
+  { cores, tools, streams, viewersPerStream }: LlmRunOptions,
+  { port, token, pid }: { readonly port: number; readonly token: string; readonly pid: number },
+): Child {
+  const args = [
+    ...['-P', `${port}`, '-p', `/ws?token=${token}`, '-n', `${streams * viewersPerStream}`, '-i', `${pid}`],
+    ...['-g', '{"type":"subscribe","topic":"chat.#"}', '-m', `${streams}`],
+    ...['-a', '"type":"subscribed"', '-A', '1', '-y'],
+  ];
+  return new Child({ ...cores.forLoad(tools.subscribers, args), name: 'the viewers' });
 }
 
 function nodeArgs(file: string, args: readonly string[]): string[] {

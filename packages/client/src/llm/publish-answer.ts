@@ -73,13 +73,7 @@ class AnswerPublication {
     const source = typeof tokens === 'function' ? tokens(signal) : tokens;
     const iterator = source[Symbol.asyncIterator]();
     try {
-      for (;;) {
-        const next = await this.#orCancelled(iterator.next());
-        if (next === undefined) return CANCELLED;
-        if (next.done === true) return typeof next.value === 'string' ? next.value : 'stop';
-        this.#firstTokenMs ??= this.#platform.monotonic() - this.#startMs;
-        await this.#orCancelled(this.#publisher.write(next.value));
-      }
+      return await Promise.race([this.#publishAll(iterator), cancelled(signal)]);
     } catch (error) {
       // What a provider throws because its request was aborted is no failure.
       if (signal.aborted) return CANCELLED;
@@ -89,6 +83,19 @@ class AnswerPublication {
       this.#abort.abort();
       // It may be waiting for what never comes; nothing that it does now is of interest.
       iterator.return?.().then(undefined, () => {});
+    }
+  }
+
+  async #publishAll(iterator: AsyncIterator<string, unknown>): Promise<string> {
+    const { signal } = this.#abort;
+    for (;;) {
+      const next = await iterator.next();
+      if (signal.aborted) return CANCELLED;
+      if (next.done === true) return typeof next.value === 'string' ? next.value : 'stop';
+      this.#firstTokenMs ??= this.#platform.monotonic() - this.#startMs;
+      this.#publisher.write(next.value);
+      const room = this.#publisher.room();
+      if (room !== undefined) await room;
     }
   }
 
@@ -143,15 +150,12 @@ class AnswerPublication {
       control.close();
     };
   }
+}
 
-  /** `undefined` when the answer is cancelled first. */
-  #orCancelled<Value>(promise: Promise<Value>): Promise<Value | undefined> {
-    const { signal } = this.#abort;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => resolve(undefined);
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort, { once: true });
-      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    });
-  }
+/** One listener for the whole answer: one for each token would be most of what a token costs. */
+function cancelled(signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(CANCELLED);
+    else signal.addEventListener('abort', () => resolve(CANCELLED), { once: true });
+  });
 }

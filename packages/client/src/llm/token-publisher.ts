@@ -46,16 +46,19 @@ export class TokenPublisher {
     this.#follow(() => this.#publish('stream.start', data, 'start'));
   }
 
-  /** Takes a token. Resolves when there is room for another; rejects once the answer cannot be published. */
-  async write(token: string): Promise<void> {
+  /** Takes a token. Throws once the answer cannot be published. */
+  write(token: string): void {
     this.#assertWorks();
     this.#waiting.push(token);
     this.#pump();
-    if (this.#waiting.length <= MAX_WAITING_LENGTH) return;
-    await new Promise<void>((resolve) => {
+  }
+
+  /** `undefined` while there is room for more text; otherwise resolves when there is. Rejects once the answer cannot be published. */
+  room(): Promise<void> | undefined {
+    if (this.#waiting.length <= MAX_WAITING_LENGTH) return undefined;
+    return new Promise<void>((resolve) => {
       this.#onRoom = resolve;
-    });
-    this.#assertWorks();
+    }).then(() => this.#assertWorks());
   }
 
   /** Publishes the last event after all text. Resolves when it is stored. */

@@ -77,29 +77,18 @@ export class Answer {
     }
   }
 
-  async #read(): Promise<LlmEnding> {
-    const { writer, figures } = this.#options;
-    const tokens = patientAnswer({
+  #read(): Promise<LlmEnding> {
+    return patientAnswer({
       ...this.#options,
       signal: this.#abort.signal,
       onRetry: () => {
-        figures.retries++;
+        this.#options.figures.retries++;
       },
+      take: (token) => this.#take(token),
     });
-    try {
-      for (;;) {
-        const next = await tokens.next();
-        if (next.done === true) return next.value;
-        this.#take(next.value);
-        const room = writer.room();
-        if (room !== undefined) await this.#orAborted(room);
-      }
-    } finally {
-      await tokens.return({ finishReason: 'closed' });
-    }
   }
 
-  #take(token: string): void {
+  #take(token: string): Promise<void> | undefined {
     const { writer, figures, clock } = this.#options;
     figures.tokens++;
     if (this.#firstTokenMs === undefined) {
@@ -107,14 +96,8 @@ export class Answer {
       figures.firstToken.observe(this.#firstTokenMs);
     }
     writer.write(token);
-  }
-
-  #orAborted(waiting: Promise<void>): Promise<void> {
-    const { signal } = this.#abort;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    return writer.room()?.catch((error: unknown) => {
+      throw storageError(error);
     });
   }
 

@@ -12,9 +12,12 @@ export interface AnswerTimes {
   readonly wholeMs: number;
 }
 
+/** Takes a token; answers with what is to be waited for before the next one, if anything. */
+export type TakeToken = (token: string) => Promise<void> | undefined;
+
 /**
- * One request to a provider, kept to its times: whatever the provider does, even if it ignores its signal, `next` settles when the
- * answer is given up. One timer watches both silences, so that a token costs no timer.
+ * One request to a provider, kept to its times: whatever the provider does, even if it ignores its signal, `read` settles when the
+ * answer is given up. One timer watches both silences, and one promise the end, so that a token costs neither.
  */
 export class Attempt {
   readonly #abort = new AbortController();
@@ -22,13 +25,12 @@ export class Attempt {
   readonly #clock: Clock;
   readonly #times: Pick<AnswerTimes, 'firstTokenMs' | 'betweenTokensMs'>;
   readonly #stopFollowing: () => void;
+  readonly #givenUp = Promise.withResolvers<never>();
   #timer: Timer | undefined;
   /** Since when the next token is awaited; `undefined` while nobody asks for it. */
   #awaitedMs: number | undefined;
   #hasBegun = false;
   #isOver = false;
-  /** Gives up the `next` that is being waited for. */
-  #giveUp: ((reason: unknown) => void) | undefined;
 
   constructor(options: {
     readonly provider: LlmProvider;
@@ -41,6 +43,8 @@ export class Attempt {
     const { provider, messages, signal, clock, times } = options;
     this.#clock = clock;
     this.#times = times;
+    // Given up before or after anybody reads, it is nobody's rejection.
+    this.#givenUp.promise.catch(() => {});
     const onAbort = (): void => this.#end(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     this.#stopFollowing = () => signal.removeEventListener('abort', onAbort);
@@ -54,20 +58,9 @@ export class Attempt {
     return this.#hasBegun;
   }
 
-  async next(): Promise<IteratorResult<string, LlmEnding>> {
-    const { signal } = this.#abort;
-    if (signal.aborted) throw signal.reason;
-    this.#awaitedMs = this.#clock.monotonic();
-    const next = await new Promise<IteratorResult<string, LlmEnding>>((resolve, reject) => {
-      this.#giveUp = reject;
-      this.#tokens.next().then(resolve, reject);
-    });
-    // A provider may take its signal for the end.
-    if (signal.aborted) throw signal.reason;
-    this.#awaitedMs = undefined;
-    if (next.done === true) this.#isOver = true;
-    else this.#hasBegun = true;
-    return next;
+  /** Hands out every token. Rejects with why the answer was given up, or with what the provider or `take` threw. */
+  async read(take: TakeToken): Promise<LlmEnding> {
+    return await Promise.race([this.#readAll(take), this.#givenUp.promise]);
   }
 
   /** Lets go of the request, if it still runs. Idempotent. */
@@ -81,10 +74,29 @@ export class Attempt {
     this.#tokens.return({ finishReason: 'closed' }).catch(() => {});
   }
 
+  async #readAll(take: TakeToken): Promise<LlmEnding> {
+    const { signal } = this.#abort;
+    for (;;) {
+      signal.throwIfAborted();
+      this.#awaitedMs = this.#clock.monotonic();
+      const next = await this.#tokens.next();
+      // A provider may take its signal for the end.
+      signal.throwIfAborted();
+      this.#awaitedMs = undefined;
+      if (next.done === true) {
+        this.#isOver = true;
+        return next.value;
+      }
+      this.#hasBegun = true;
+      const room = take(next.value);
+      if (room !== undefined) await room;
+    }
+  }
+
   #end(reason: unknown): void {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(reason);
-    this.#giveUp?.(reason);
+    this.#givenUp.reject(reason);
   }
 
   #watch(delayMs: number): void {

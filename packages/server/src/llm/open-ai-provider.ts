@@ -64,41 +64,51 @@ async function* readAnswer(
   { messages, signal }: LlmRequest,
   options: OpenAiProviderOptions,
 ): AsyncGenerator<string, LlmEnding, void> {
-  let finishReason: string | undefined;
-  let usage: LlmUsage | undefined;
+  const completion = new Completion();
   try {
-    // The package's own reader of streams costs twice as much for each token (`npm run soak:llm`).
+    // The package's own reader of streams costs twice as much for each token, and so do async iterators (`npm run soak:llm`).
     const response = await client.chat.completions.create(bodyOf(messages, options), { signal }).asResponse();
-    for await (const data of dataOf(response)) {
-      for (const json of data) {
-        const chunk = readChunk(json);
-        usage = usageOf(chunk) ?? usage;
-        const choice = chunk.choices?.[0];
-        finishReason = choice?.finish_reason ?? finishReason;
-        const text = choice?.delta?.content;
-        if (typeof text === 'string' && text !== '') yield text;
+    const body = response.body?.getReader();
+    try {
+      while (body !== undefined && !completion.isOver) {
+        const piece = await body.read();
+        if (piece.done) break;
+        yield* completion.take(piece.value);
       }
+    } finally {
+      body?.cancel().catch(() => {});
     }
   } catch (error) {
     signal.throwIfAborted();
     throw toProviderError(openAi, error, options);
   }
+  const { finishReason, usage } = completion;
   // A stream whose connection ends in good order ends as if it were complete.
   if (finishReason === undefined) throw truncated();
   return { finishReason, usage };
 }
 
-/** The data that came with each piece of the body, up to the marker of its end. */
-async function* dataOf({ body }: Response): AsyncGenerator<readonly string[], void, void> {
-  if (body === null) return;
-  const decoder = new TextDecoder();
-  const events = new SseData();
-  // Node's own streams are async iterables.
-  for await (const bytes of body as unknown as AsyncIterable<Uint8Array>) {
-    const data = events.take(decoder.decode(bytes, { stream: true }));
-    const end = data.indexOf('[DONE]');
-    yield end === -1 ? data : data.slice(0, end);
-    if (end !== -1) return;
+/** What a body says, in whatever pieces it comes. */
+class Completion {
+  finishReason: string | undefined;
+  usage: LlmUsage | undefined;
+  /** The marker of its end has come. */
+  isOver = false;
+  readonly #decoder = new TextDecoder();
+  readonly #events = new SseData();
+
+  /** The texts that are complete with this piece. Throws a {@link ProviderError} for an error, a `SyntaxError` for what is no chunk. */
+  *take(bytes: Uint8Array): Generator<string, void, void> {
+    for (const data of this.#events.take(this.#decoder.decode(bytes, { stream: true }))) {
+      this.isOver ||= data === '[DONE]';
+      if (this.isOver) return;
+      const chunk = readChunk(data);
+      this.usage = usageOf(chunk) ?? this.usage;
+      const choice = chunk.choices?.[0];
+      this.finishReason = choice?.finish_reason ?? this.finishReason;
+      const text = choice?.delta?.content;
+      if (typeof text === 'string' && text !== '') yield text;
+    }
   }
 }
 

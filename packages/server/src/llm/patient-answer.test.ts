@@ -8,12 +8,14 @@ let clock: ManualClock;
 let attempts = 0;
 let retries = 0;
 let signals: AbortSignal[] = [];
+let taken: string[] = [];
 
 beforeEach(() => {
   clock = new ManualClock();
   attempts = 0;
   retries = 0;
   signals = [];
+  taken = [];
 });
 
 const never = () => new Promise<never>(() => {});
@@ -21,7 +23,18 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 type Script = (attempt: number) => AsyncGenerator<string, LlmEnding, void>;
 
-function answer(script: Script, signal = new AbortController().signal, maxRetries = 3) {
+interface Asked {
+  readonly signal?: AbortSignal;
+  readonly maxRetries?: number;
+  readonly take?: (token: string) => Promise<void> | undefined;
+}
+
+function answer(script: Script, asked: Asked = {}): Promise<LlmEnding> {
+  const {
+    signal = new AbortController().signal,
+    maxRetries = 3,
+    take = (token) => void taken.push(token),
+  } = asked;
   const provider: LlmProvider = {
     model: 'tiny',
     stream: (request) => {
@@ -40,6 +53,7 @@ function answer(script: Script, signal = new AbortController().signal, maxRetrie
     onRetry: () => {
       retries++;
     },
+    take,
   });
 }
 
@@ -53,20 +67,19 @@ async function pass(ms: number): Promise<void> {
 describe('an answer that is waited for', () => {
   test('[LLM-3] backs off longer each time, and as long as the provider says', async () => {
     const asked: number[] = [];
-    const tokens = answer(async function* (attempt) {
+    const ending = answer(async function* (attempt) {
       asked.push(clock.monotonic());
       const retryAfterMs = attempt === 2 ? 5000 : undefined;
       if (attempt < 4) throw new ProviderError('busy', 'later', { retryAfterMs });
       yield 'at last';
       return { finishReason: 'stop' };
     });
-    const first = tokens.next();
     await turn();
     await pass(8000);
-    expect((await first).value).toBe('at last');
+    expect(await ending).toEqual({ finishReason: 'stop' });
+    expect(taken).toEqual(['at last']);
     expect(asked).toEqual([0, 250, 5250, 6250]);
     expect(retries).toBe(3);
-    expect(await tokens.next()).toEqual({ done: true, value: { finishReason: 'stop' } });
   });
 
   test.each([
@@ -75,17 +88,15 @@ describe('an answer that is waited for', () => {
   ])(
     '[LLM-3] is given up where the %s token does not come, even by a provider that ignores it',
     async (which, afterMs, come) => {
-      const tokens = answer(
+      const late = answer(
         async function* () {
           yield* come;
           return await never();
         },
-        undefined,
-        0,
-      );
-      for (const token of come) expect((await tokens.next()).value).toBe(token);
-      const late = tokens.next().catch((error: unknown) => error);
+        { maxRetries: 0 },
+      ).catch((error: unknown) => error);
       await turn();
+      expect(taken).toEqual(come);
       await pass(afterMs - 50);
       expect(signals[0]?.aborted).toBe(false);
       await pass(600);
@@ -98,49 +109,87 @@ describe('an answer that is waited for', () => {
   );
 
   test('[LLM-3] is not given up while nobody asks for its next token', async () => {
-    const tokens = answer(async function* () {
-      yield 'a';
-      yield 'b';
-      return { finishReason: 'stop' };
-    });
-    await tokens.next();
+    const room = Promise.withResolvers<void>();
+    const ending = answer(
+      async function* () {
+        yield 'a';
+        yield 'b';
+        return { finishReason: 'stop' };
+      },
+      {
+        take: (token) => {
+          taken.push(token);
+          return room.promise;
+        },
+      },
+    );
     await pass(5000);
-    expect((await tokens.next()).value).toBe('b');
+    expect(taken).toEqual(['a']);
+    room.resolve();
+    expect(await ending).toEqual({ finishReason: 'stop' });
+    expect(taken).toEqual(['a', 'b']);
   });
 
   test('[LLM-5] rejects with the reason for which it is not wanted any more, at once', async () => {
     const abort = new AbortController();
-    const tokens = answer(async function* () {
-      yield 'a';
-      return await never();
-    }, abort.signal);
-    await tokens.next();
-    const next = tokens.next();
+    const ending = answer(
+      async function* () {
+        yield 'a';
+        return await never();
+      },
+      { signal: abort.signal },
+    );
+    await turn();
+    expect(taken).toEqual(['a']);
     abort.abort(new Error('enough'));
-    await expect(next).rejects.toThrow('enough');
+    await expect(ending).rejects.toThrow('enough');
     expect(signals[0]?.aborted).toBe(true);
     expect(attempts).toBe(1);
   });
 
+  test('[LLM-5] is not waited for either while there is no room for more of it', async () => {
+    const abort = new AbortController();
+    const ending = answer(
+      async function* () {
+        yield 'a';
+        return { finishReason: 'stop' };
+      },
+      { signal: abort.signal, take: () => never() },
+    );
+    await turn();
+    abort.abort(new Error('enough'));
+    await expect(ending).rejects.toThrow('enough');
+  });
+
+  test('is not asked for again when whoever takes it has failed', async () => {
+    const failing = answer(
+      async function* () {
+        yield 'a';
+        return { finishReason: 'stop' };
+      },
+      { take: async () => Promise.reject(new ProviderError('storage', 'the log did not take the answer')) },
+    );
+    await expect(failing).rejects.toMatchObject({ code: 'storage' });
+    expect(attempts).toBe(1);
+  });
+
   test('a provider that throws anything else has failed, and says nothing of it', async () => {
-    const tokens = answer(
+    const ending = answer(
       async function* () {
         throw new TypeError('secret inside');
         // biome-ignore lint/correctness/noUnreachable: it makes a generator
         yield '';
       },
-      undefined,
-      0,
+      { maxRetries: 0 },
     );
-    await expect(tokens.next()).rejects.toMatchObject({ code: 'failed', message: 'the provider failed' });
+    await expect(ending).rejects.toMatchObject({ code: 'failed', message: 'the provider failed' });
   });
 
   test('lets go of a provider when the answer is read to its end, without aborting it', async () => {
-    const tokens = answer(async function* () {
+    await answer(async function* () {
       yield 'a';
       return { finishReason: 'stop' };
     });
-    for await (const _ of tokens);
     expect(signals[0]?.aborted).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { type AnswerTimes, Attempt } from './attempt.ts';
+import { type AnswerTimes, Attempt, type TakeToken } from './attempt.ts';
 import type { LlmEnding, LlmMessage, LlmProvider } from './llm-provider.ts';
 import { ProviderError } from './provider-error.ts';
 
@@ -15,27 +15,24 @@ export interface PatientAnswerOptions {
   /** Attempts after the first. */
   readonly maxRetries: number;
   readonly onRetry: () => void;
+  readonly take: TakeToken;
 }
 
 const MIN_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 8000;
 
 /**
- * A provider's answer, with as many attempts as it takes until its first token. After that nothing is repeated: what viewers have
- * read cannot be taken back, and a second answer would be another one. Throws a {@link ProviderError}, or the signal's reason.
+ * Takes a provider's answer, with as many attempts as it takes until its first token. After that nothing is repeated: what viewers
+ * have read cannot be taken back, and a second answer would be another one. Throws a {@link ProviderError}, or the signal's reason.
  */
-export async function* patientAnswer(options: PatientAnswerOptions): AsyncGenerator<string, LlmEnding, void> {
+export async function patientAnswer(options: PatientAnswerOptions): Promise<LlmEnding> {
   const { clock, signal, times, maxRetries } = options;
   const startMs = clock.monotonic();
   for (let retries = 0; ; retries++) {
     const leftMs = startMs + times.wholeMs - clock.monotonic();
     const attempt = new Attempt(options);
     try {
-      for (;;) {
-        const next = await attempt.next();
-        if (next.done === true) return next.value;
-        yield next.value;
-      }
+      return await attempt.read(options.take);
     } catch (error) {
       signal.throwIfAborted();
       const problem = asProviderError(error);
