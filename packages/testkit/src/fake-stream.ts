@@ -22,6 +22,8 @@ export type FakeEnding =
 export interface FakeStream {
   /** One chunk each, in what pace the iterable yields them. */
   readonly tokens: Iterable<string> | AsyncIterable<string>;
+  /** From one token to the next, in ms; kept on average. At once when missing. */
+  readonly intervalMs?: number;
   /** Before the headers, in ms. */
   readonly delayMs?: number;
   /** The stream is written in packets of so many bytes, which cut lines and characters where it falls; by chunks when missing. */
@@ -49,14 +51,17 @@ export async function writeFakeStream(
 
 async function writeStream(
   writer: ChunkWriter,
-  { tokens, delayMs = 0, ending = 'done', finishReason = 'stop' }: FakeStream,
+  { tokens, intervalMs = 0, delayMs = 0, ending = 'done', finishReason = 'stop' }: FakeStream,
   { sent, body }: FakeRequest,
   signal: AbortSignal,
 ): Promise<void> {
   if (delayMs > 0) await after(delayMs, undefined, { signal });
   writer.begin();
   await writer.write(choice({ role: 'assistant', content: '' }));
+  const start = performance.now();
   for await (const token of tokens) {
+    const early = start + sent.length * intervalMs - performance.now();
+    if (early > 0) await after(early, undefined, { signal });
     if (signal.aborted) return;
     sent.push(token);
     await writer.write(choice({ content: token }));
