@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ServerOptions } from '@millrace/server';
 import { Child } from '../child.ts';
 import type { Cores } from '../cores.ts';
 import { pause } from '../environment.ts';
@@ -9,6 +8,7 @@ import type { Marked } from '../load/subscribers.ts';
 import type { NativeTools } from '../native-tools.ts';
 import { cpuUsOf } from '../server-process.ts';
 import type { PublishersOrder } from './llm-publishers.ts';
+import { type ServedMillrace, startServe } from './serve.ts';
 
 export interface LlmRunOptions {
   readonly cores: Cores;
@@ -45,8 +45,8 @@ export interface LlmFigures {
 /** Streams of one mode, with their viewers, against a server of its own. */
 export async function runLlm(options: LlmRunOptions): Promise<LlmFigures> {
   const directory = await mkdtemp(join(tmpdir(), 'millrace-llm-'));
-  const children: Child[] = [];
-  const start = (child: Child): Child => {
+  const children: { close(): Promise<void> }[] = [];
+  const start = <Started extends { close(): Promise<void> }>(child: Started): Started => {
     children.push(child);
     return child;
   };
@@ -61,18 +61,18 @@ export async function runLlm(options: LlmRunOptions): Promise<LlmFigures> {
 async function measure(
   options: LlmRunOptions,
   directory: string,
-  start: (child: Child) => Child,
+  start: <Started extends { close(): Promise<void> }>(child: Started) => Started,
 ): Promise<LlmFigures> {
   const { mode, streams, tokensPerSecond, viewersPerStream, cores } = options;
   const load = (file: string, ...args: string[]): Child =>
     start(new Child({ ...cores.forLoad(process.execPath, nodeArgs(file, args)), name: file }));
   const provider = mode === 'server' ? load('llm-provider.ts', `${tokensPerSecond}`) : undefined;
   const baseUrl = provider === undefined ? undefined : (await provider.read<{ url: string }>()).url;
-  const server = start(serverOf(options, directory, baseUrl));
-  const { port, token } = await server.read<{ port: number; token: string }>();
-  const viewers = start(viewersOf(options, { port, token, pid: server.pid }));
+  const server = start(await serve(options, directory, baseUrl));
+  const { url, pid } = server;
+  const token = await server.token('admin');
+  const viewers = start(viewersOf(options, { port: Number(new URL(url).port), token, pid }));
   await viewers.read();
-  const url = `http://127.0.0.1:${port}`;
   const source =
     provider ?? (await startPublishers({ url, token, streams, tokensPerSecond, clients: 10 }, load));
   if (provider !== undefined) {
@@ -118,25 +118,24 @@ function nodeArgs(file: string, args: readonly string[]): string[] {
   return ['--conditions=source', join(import.meta.dirname, file), ...args];
 }
 
-function serverOf(
+function serve(
   { cores, streams, profileDirectory }: LlmRunOptions,
   directory: string,
   baseUrl: string | undefined,
-): Child {
-  const options: ServerOptions = {
-    data: { directory },
-    llm: {
-      maxStreams: streams,
-      maxStreamsPerUser: streams,
-      ...(baseUrl !== undefined && { providers: { local: { baseUrl, model: 'bench' } } }),
+): Promise<ServedMillrace> {
+  const providers = { local: { baseUrl, model: 'bench' } };
+  return startServe({
+    directory,
+    place: cores.forServer,
+    env: {
+      MILLRACE_LLM_MAX_STREAMS: `${streams}`,
+      MILLRACE_LLM_MAX_STREAMS_PER_USER: `${streams}`,
+      ...(baseUrl !== undefined && { MILLRACE_LLM_PROVIDERS: JSON.stringify(providers) }),
+      ...(profileDirectory !== undefined && {
+        NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileDirectory}`,
+      }),
     },
-  };
-  const profiling =
-    profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
-  const args = nodeArgs('../peers/millrace-server.ts', [JSON.stringify(options)]);
-  // As the command `millrace` starts itself.
-  const command = cores.forServer(process.execPath, ['--max-semi-space-size=8', ...profiling, ...args]);
-  return new Child({ ...command, name: 'the server' });
+  });
 }
 
 async function startPublishers(

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { signToken, systemClock } from '@millrace/server/config';
 import type { ViewerOrder, ViewerReport } from './run-viewer.ts';
+import { millrace, startServe } from './serve.ts';
 
 /*
  * A command with much output through `millrace run`: watched at three doors, one of which is cut every second, byte for byte; how fast, what the
@@ -30,28 +30,11 @@ const PACE_BYTES_PER_SECOND = 5e6;
 const doors = values.doors.split(',').filter((door): door is ViewerOrder['door'] => door !== '');
 
 const bytes = Number(values.bytes);
-const secret = 'the soak test signs its own tokens with this';
 const directory = await mkdtemp(join(tmpdir(), 'millrace-soak-'));
-const millrace = fileURLToPath(new URL('../../packages/cli/bin/millrace.js', import.meta.url));
 const command = fileURLToPath(new URL('./run-command.ts', import.meta.url));
-const env = { ...process.env, MILLRACE_AUTH_SECRET: secret, MILLRACE_LOG_LEVEL: 'warn' };
-
-const server = spawn(process.execPath, [millrace, 'serve', '--port', '0'], {
-  cwd: directory,
-  env: { ...env, MILLRACE_HOST_ENABLED: 'false' },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-const [greeting] = (await once(server.stdout, 'data')) as [Buffer];
-const url = /listening on (\S+)/.exec(String(greeting))?.[1] ?? '';
-const tokenFor = (role: 'observer' | 'publisher') =>
-  signToken({
-    key: { alg: 'HS256', secret },
-    userId: 'soak',
-    roles: [role],
-    ttlMs: 7_200_000,
-    clock: systemClock,
-  });
-const tokens = { observer: await tokenFor('observer'), publisher: await tokenFor('publisher') };
+const server = await startServe({ directory });
+const { url } = server;
+const tokens = { observer: await server.token('observer'), publisher: await server.token('publisher') };
 
 function residentBytes(): number {
   const [, kB] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? [];
@@ -87,7 +70,7 @@ async function time(executable: string, args: readonly string[]): Promise<Run> {
   const start = performance.now();
   const child = spawn(executable, args, {
     stdio: ['ignore', 'ignore', 'ignore'],
-    env: { ...env, MILLRACE_URL: url, MILLRACE_TOKEN: tokens.publisher },
+    env: { ...server.env, MILLRACE_URL: url, MILLRACE_TOKEN: tokens.publisher },
     cwd: directory,
   });
   let cpu = 0;
@@ -243,8 +226,7 @@ try {
   }
   if (values.only !== 'throughput') await slowdown();
 } finally {
-  server.kill('SIGTERM');
-  await once(server, 'exit');
+  await server.close();
   await rm(directory, { recursive: true, force: true });
 }
 for (const problem of problems) console.error(`MISSED: ${problem}`);
