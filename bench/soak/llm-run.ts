@@ -128,6 +128,8 @@ function serve(
     directory,
     place: cores.forServer,
     env: {
+      // Its end interrupts all answers, each of which it would tell of.
+      MILLRACE_LOG_LEVEL: 'error',
       MILLRACE_LLM_MAX_STREAMS: `${streams}`,
       MILLRACE_LLM_MAX_STREAMS_PER_USER: `${streams}`,
       ...(baseUrl !== undefined && { MILLRACE_LLM_PROVIDERS: JSON.stringify(providers) }),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // In the workspace the sources run, published the code that was built from them.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 if (process.execve === undefined) {
@@ -16,9 +17,9 @@ const flags = [
   // Young garbage in more room than this buys no throughput, and ten thousand quiet sessions would pay for the room
   // (scenario "idle" of `npm run bench`). In MB.
   '--max-semi-space-size=8',
-  // As many threads for V8's work beside our code as there are cores to spare, where Node always takes four: on a single core they took
-  // four fifths of it whenever old garbage was marked, for 150 ms (`npm run soak:llm`).
-  '--v8-pool-size=0',
+  // Node gives V8 four threads for its work beside our code: on a single core they took four fifths of it whenever old garbage was
+  // marked, for 150 ms (`npm run soak:llm`).
+  ...(availableParallelism() === 1 ? ['--v8-pool-size=1'] : []),
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.
   ...(process.argv[2] === 'serve' ? ['--heap-growing-percent=50'] : []),
