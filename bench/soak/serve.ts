@@ -40,7 +40,8 @@ export async function startServe({
     env: { ...own, MILLRACE_HOST_ENABLED: 'false', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [greeting] = (await once(server.stdout, 'data')) as [Buffer];
+  const exited = once(server, 'exit');
+  const [greeting] = (await Promise.race([once(server.stdout, 'data'), exited])) as [unknown];
   const url = /listening on (\S+)/.exec(String(greeting))?.[1];
   if (url === undefined || server.pid === undefined) throw new Error(`millrace serve said: ${greeting}`);
   return {
@@ -57,7 +58,7 @@ export async function startServe({
       }),
     close: async () => {
       server.kill('SIGTERM');
-      if (server.exitCode === null) await once(server, 'exit');
+      await exited;
     },
   };
 }

@@ -3,7 +3,7 @@ function stampedToken(): string {
   return `~${Math.round((performance.timeOrigin + performance.now()) * 1000)} `;
 }
 
-/** So many tokens a second, on average, from `delayMs` on, without end; each is emitted when it is due, not when it is asked for. */
+/** So many tokens a second, on average, from `delayMs` on, without end; each is emitted after it is due, not when it is asked for. */
 export async function* stampedTokens(tokensPerSecond: number, delayMs = 0): AsyncGenerator<string, void> {
   const startMs = performance.now() + delayMs;
   for (let i = 0; ; i++) {

@@ -96,6 +96,7 @@ class AnswerPublication {
       this.#publisher.write(next.value);
       const room = this.#publisher.room();
       if (room !== undefined) await room;
+      if (signal.aborted) return CANCELLED;
     }
   }
 

@@ -72,17 +72,18 @@ const MAX_COMMIT_REQUESTS = 500;
 /** Of their data, in UTF-16 code units: the copies that go to the writer's thread take several times as much while a commit is under way. */
 const MAX_COMMIT_LENGTH = 1024 * 1024;
 /**
- * A group that grows with every turn of the event loop is waited for, so long in ms, and until it has so many requests: on a busy core
- * a commit costs more by itself than a request more in it. (Earned by `npm run soak:llm`.)
+ * How long a group that grows with every turn of the event loop is waited for, in ms: on a busy core a commit costs more by itself than
+ * a request more in it. (Earned by `npm run soak:llm`.)
  */
 const MAX_GATHER_MS = 4;
+/** Requests of a group that is not waited for any longer. */
 const ENOUGH_REQUESTS = 100;
 /** Requests that may wait. Beyond that the disk does not keep up, and to wait longer would help nobody. */
 const MAX_WAITING_REQUESTS = 200_000;
 const REOPEN_DELAY_MS = 1000;
 
 /**
- * Group commit: what arrives while commits are under way goes into the next one. The only owner of the writer thread:
+ * Group commit: what arrives while commits are under way, or turn after turn, goes into the next one. The only owner of the writer thread:
  * it decides what a failure means, and brings ledger and file together again after one.
  */
 export class Committer {

@@ -82,8 +82,9 @@ async function* readAnswer(
           if (text !== '') yield text;
         }
       }
+      if (completion.isOver) body.finish();
     } finally {
-      body.close();
+      if (!completion.isOver) body.close();
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -167,7 +168,12 @@ function toProviderError(
     return new ProviderError('timeout', 'the provider did not begin to answer in time', { cause });
   }
   if (cause instanceof openAi.APIConnectionError) {
-    const detail = cause.cause instanceof Error ? cause.cause.message : cause.message;
+    const { cause: reason = cause } = cause;
+    // Where a name has several addresses, the message is empty.
+    const detail =
+      reason instanceof Error
+        ? reason.message || String((reason as NodeJS.ErrnoException).code)
+        : cause.message;
     return new ProviderError('failed', 'the provider cannot be reached', { cause, detail });
   }
   if (cause instanceof openAi.APIError) return ofStatus(cause.status, cause, options);

@@ -1,14 +1,22 @@
 import { once } from 'node:events';
-import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /** The bodies of good answers, which a `Response` would read through streams and promises for each piece. */
 const bodies = new WeakMap<Response, IncomingMessage>();
 
+const CONNECT_TIMEOUT_MS = 10_000;
+/** How long a body may take to end after all that is wanted of it has come, so that its connection serves the next request. */
+const LINGER_MS = 100;
+const MAX_STATUS = 599;
+const NOT_MODIFIED = 304;
+
 /**
  * What the package `openai` is given for `fetch`: the body of a good answer is not in its response, but comes with {@link bodyOf}. A
- * token costs half as much then (`npm run soak:llm`). Redirects are not followed.
+ * token costs half as much then (`npm run soak:llm`). Redirects are not followed, nor is anything decompressed: it asks for no
+ * compression. Rejects where nobody answers, or not as it was asked to.
  */
 export async function providerFetch(
   input: string | URL | Request,
@@ -18,19 +26,53 @@ export async function providerFetch(
   const begin = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = begin(url, {
     method,
-    headers: Object.fromEntries(new Headers(headers)),
+    headers: { ...Object.fromEntries(new Headers(headers)), 'accept-encoding': 'identity' },
     ...(signal && { signal }),
   });
   // Whoever reads the body hears of what happens after the head.
   request.on('error', () => {});
+  request.once('socket', (socket) => giveUpConnecting(socket, request));
   request.end(typeof body === 'string' ? body : undefined);
   const [incoming] = (await once(request, 'response')) as [IncomingMessage];
-  const { statusCode: status = 0 } = incoming;
+  const status = Math.min(incoming.statusCode ?? 0, MAX_STATUS);
   const init = { status, headers: headersOf(incoming) };
-  if (status < 200 || status > 299) return new Response(await text(incoming), init);
+  if (status < 200 || status > 299) {
+    const refusal = await refusalOf(incoming, signal);
+    return new Response(status === NOT_MODIFIED ? null : refusal, init);
+  }
+  assertPlain(incoming);
   const response = new Response(null, init);
   bodies.set(response, incoming);
   return response;
+}
+
+function giveUpConnecting(socket: Socket, request: ClientRequest): void {
+  if (!socket.connecting) return;
+  const giveUp = (): void => {
+    request.destroy(new Error(`no connection came about within ${CONNECT_TIMEOUT_MS} ms`));
+  };
+  socket.setTimeout(CONNECT_TIMEOUT_MS, giveUp);
+  socket.once('connect', () => {
+    socket.setTimeout(0);
+    socket.off('timeout', giveUp);
+  });
+}
+
+/** What a refusal says; where the connection breaks in the midst of it, its status says enough. */
+async function refusalOf(incoming: IncomingMessage, signal: AbortSignal | null | undefined): Promise<string> {
+  try {
+    return await text(incoming);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    return '';
+  }
+}
+
+function assertPlain(incoming: IncomingMessage): void {
+  const encoding = incoming.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return;
+  incoming.destroy();
+  throw new Error(`the provider compresses its answers (${encoding}), although it is asked not to`);
 }
 
 /** The body of an answer that {@link providerFetch} got. */
@@ -78,6 +120,16 @@ export class ResponseBody {
   /** Lets go of what has not been read, and of the connection with it. Idempotent. */
   close(): void {
     this.#incoming.destroy();
+  }
+
+  /** The same where all that is wanted has come: the connection is kept, if the body ends soon. */
+  finish(): void {
+    const incoming = this.#incoming;
+    incoming.removeAllListeners('readable');
+    const lingering = setTimeout(() => incoming.destroy(), LINGER_MS);
+    lingering.unref();
+    incoming.once('close', () => clearTimeout(lingering));
+    incoming.resume();
   }
 }
 
