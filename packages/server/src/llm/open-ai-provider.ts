@@ -68,7 +68,7 @@ async function* readAnswer(
 ): AsyncGenerator<string, LlmEnding, void> {
   const completion = new Completion();
   try {
-    // The package's own reader of streams costs several times as much for each token (`npm run soak:llm`).
+    // The package's own reader of streams costs more for each token (`npm run soak:llm`).
     const response = await client.chat.completions
       .create(requestOf(messages, options), { signal })
       .asResponse();

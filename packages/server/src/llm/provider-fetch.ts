@@ -15,7 +15,7 @@ const NOT_MODIFIED = 304;
 
 /**
  * What the package `openai` is given for `fetch`: the body of a good answer is not in its response, but comes with {@link bodyOf}. A
- * token costs half as much then (`npm run soak:llm`). Redirects are not followed, nor is anything decompressed: it asks for no
+ * token costs less then (`npm run soak:llm`). Redirects are not followed, nor is anything decompressed: it asks for no
  * compression. Rejects where nobody answers, or not as it was asked to.
  */
 export async function providerFetch(
