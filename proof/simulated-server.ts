@@ -144,7 +144,7 @@ export class SimulatedServer {
     const {
       time,
       maxBytesInFlight = 2000,
-      maxRecentBytes = 3000,
+      maxRecentBytes = 1000,
       retention = {},
       families = [],
     } = this.#options;

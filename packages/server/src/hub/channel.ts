@@ -1,7 +1,7 @@
 import type { StoredEvent } from '../engine/engine.ts';
 import type { Audience } from './audience.ts';
 import { Deque } from './deque.ts';
-import type { RecentEvent, TopicTrail } from './recent-events.ts';
+import type { TopicTrail } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Where an event stands that was handed out. */
@@ -10,7 +10,8 @@ export type Handed = Pick<StoredEvent, 'epoch' | 'offset' | 'seq'>;
 /** One topic of one entity, as long as somebody subscribes to it by name or memory holds events of it. */
 export class Channel implements TopicTrail {
   readonly topic: string;
-  readonly events: Deque<RecentEvent> = new Deque();
+  readonly recent: Deque<number> = new Deque();
+  epoch = '';
   /** Subscriptions by this very name. */
   readonly subscriptions: Set<Subscription> = new Set();
   /** Made when an event needs it. */
@@ -33,6 +34,6 @@ export class Channel implements TopicTrail {
   }
 
   releaseIfUnused(): void {
-    if (this.subscriptions.size === 0 && this.events.length === 0) this.#onUnused(this);
+    if (this.subscriptions.size === 0 && this.recent.length === 0) this.#onUnused(this);
   }
 }

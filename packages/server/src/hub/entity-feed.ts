@@ -14,16 +14,10 @@ import { Channel, type Handed } from './channel.ts';
 import { type Chunk, CRITICAL, HIGH, messageChunk, NORMAL, rankOf } from './chunk.ts';
 import { CursorClock } from './cursor-clock.ts';
 import { type Dialect, type Frame, joinFrames } from './dialect.ts';
+import { EncodedEvent } from './encoded-event.ts';
 import { EventSubject } from './event-subject.ts';
 import { POSITION_EVERY_MS } from './log-source.ts';
-import {
-  Lane,
-  RecentEvent,
-  type RecentEvents,
-  type RecentPage,
-  readLanes,
-  readTrail,
-} from './recent-events.ts';
+import { Lane, type RecentEvents, type RecentPage } from './recent-events.ts';
 import { AT_ONCE, NEXT_FLUSH, type Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -146,19 +140,19 @@ export class EntityFeed {
   /** After a gap: memory is no continuation any more. A part that `head` lacks goes on undisturbed. */
   restartAt(head: Cursor): void {
     this.cursor.moveTo(head);
-    for (const channel of this.#channels.values()) channel.events.clear();
+    for (const channel of this.#channels.values()) channel.recent.clear();
     this.#openLanes(this.cursor.now());
   }
 
   /** The topic was deleted: what memory holds of it must not be served. */
   forgetTopic(topic: string): void {
     const channel = this.#channels.get(topic);
-    if (channel === undefined || channel.events.length === 0) return;
-    channel.events.clear();
+    if (channel === undefined || channel.recent.length === 0) return;
+    channel.recent.clear();
     // A pattern's replay would still find the events in its lane, so that lanes begin anew as well.
     for (const lane of this.#lanes) {
       lane.floor = this.cursor.seq(lane.slot, lane.partition);
-      lane.events.clear();
+      lane.recent.clear();
     }
     channel.releaseIfUnused();
   }
@@ -166,19 +160,16 @@ export class EntityFeed {
   /** The newest event of a topic if memory holds everything after the position, and the position is of this log. */
   knownSince(topic: string, after: Position, id: string | undefined): StoredEvent | undefined {
     const channel = this.#channels.get(topic);
-    if (channel === undefined || readTrail(channel, after, 1, this.#options.oldestMs(topic)) === undefined) {
-      return undefined;
-    }
-    if (id !== undefined) {
-      const index = after.offset - channel.events.at(0).event.offset;
-      if (index < 0 || channel.events.at(index).event.id !== id) return undefined;
-    }
-    return channel.events.at(channel.events.length - 1).event;
+    if (channel === undefined) return undefined;
+    const { recent } = this;
+    if (recent.readTrail(channel, after, 1, this.#options.oldestMs(topic)) === undefined) return undefined;
+    if (id !== undefined && recent.find(channel, after.offset)?.id !== id) return undefined;
+    return recent.newest(channel);
   }
 
   readTopic(topic: string, after: Position, maxBytes: number): RecentPage {
     const channel = this.#channels.get(topic);
-    return channel && readTrail(channel, after, maxBytes, this.#options.oldestMs(topic));
+    return channel && this.recent.readTrail(channel, after, maxBytes, this.#options.oldestMs(topic));
   }
 
   readPatterns(
@@ -189,7 +180,7 @@ export class EntityFeed {
     const now = this.cursor.now();
     if (cursor.live?.epoch !== now.live?.epoch || cursor.durable?.epoch !== now.durable?.epoch)
       return undefined;
-    const read = readLanes(this.#lanes, patterns, cursor, maxBytes, this.#options.oldestMs);
+    const read = this.recent.readLanes(this.#lanes, patterns, cursor, maxBytes, this.#options.oldestMs);
     return read.page && read;
   }
 
@@ -197,7 +188,7 @@ export class EntityFeed {
     this.#lanes = [];
     for (const slot of ['live', 'durable'] as const) {
       start[slot]?.seqs.forEach((seq, partition) => {
-        this.#lanes.push(new Lane(slot, partition, seq));
+        this.#lanes.push(new Lane(this.entity, slot, partition, seq));
       });
     }
   }
@@ -206,7 +197,7 @@ export class EntityFeed {
     for (const lane of this.#lanes) {
       if (lane.slot === event.slot && lane.partition === event.partition) return lane;
     }
-    const lane = new Lane(event.slot, event.partition, event.seq - 1);
+    const lane = new Lane(this.entity, event.slot, event.partition, event.seq - 1);
     this.#lanes.push(lane);
     return lane;
   }
@@ -263,21 +254,21 @@ export class EntityFeed {
     end: number,
   ): void {
     const { groups, filters, waiters } = audience;
-    const { recent } = this.#options;
     const gathered: GroupChunk[] = [];
     for (let g = 0; g < groups.length; g++) gathered.push(new GroupChunk(groups[g] as Group));
+    let entry: EncodedEvent | undefined;
     for (let i = start; i < end; i++) {
       const event = events[i] as StoredEvent;
       this.cursor.advance(event);
-      const entry = new RecentEvent(event, this.#lane(event), channel);
+      entry = new EncodedEvent(event);
       const verdicts = filters.length === 0 ? NO_VERDICTS : judge(filters, event);
       for (let g = 0; g < gathered.length; g++) {
         const chunk = gathered[g] as GroupChunk;
         if (!chunk.takes(verdicts)) continue;
         if (chunk.group.batcher !== undefined) this.#giveBatched(chunk.group, chunk.group.batcher, event);
-        else chunk.add(event, entry.frame(chunk.group.dialect, this.cursor, recent));
+        else chunk.add(event, entry.frame(chunk.group.dialect, this.cursor));
       }
-      recent.push(entry);
+      this.recent.push(event, this.#lane(event), channel);
     }
     const last = events[end - 1] as StoredEvent;
     channel.head = { epoch: last.epoch, offset: last.offset, seq: last.seq };
@@ -287,7 +278,7 @@ export class EntityFeed {
       const chunk = group.length === end - start ? wholeChunk(group, whole) : group.chunk();
       if (chunk !== undefined) this.#give(channel, group, chunk);
     }
-    if (waiters.length > 0) this.#offer(channel.events.at(channel.events.length - 1), waiters);
+    if (entry !== undefined && waiters.length > 0) this.#offer(entry, waiters);
     if (last.sealed) this.#tellSealed(channel, last);
   }
 
@@ -315,9 +306,9 @@ export class EntityFeed {
   }
 
   /** A subscription that read ahead of live delivery must not be told a cursor that stands before what it read. */
-  #frameFor({ subscriber: { dialect }, state }: Subscription, entry: RecentEvent): Frame {
+  #frameFor({ subscriber: { dialect }, state }: Subscription, entry: EncodedEvent): Frame {
     if (!dialect.carriesCursor || state.kind !== 'joining') {
-      return entry.frame(dialect, this.cursor, this.recent);
+      return entry.frame(dialect, this.cursor);
     }
     return dialect.encodeEvent(entry.event, state.read.cursorAt(this.cursor.now(), entry.event));
   }
@@ -367,7 +358,7 @@ export class EntityFeed {
       subscriber.tellPosition({ type: 'position', topic, position: formatPosition(head) });
   }
 
-  #offer(entry: RecentEvent, waiters: readonly Waiter[]): void {
+  #offer(entry: EncodedEvent, waiters: readonly Waiter[]): void {
     const given = new Set<Subscriber>();
     const { event } = entry;
     for (const { subscription, served } of waiters) {

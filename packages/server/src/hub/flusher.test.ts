@@ -18,7 +18,7 @@ function setUp() {
 
 test('[STAT-4] observes how late the event was that was handed out first, when the flush is over', () => {
   const { clock, flusher, turn } = setUp();
-  const session = { flush: () => clock.advance(4), dueNow: () => {} };
+  const session = { flushedMs: -Infinity, flush: () => clock.advance(4), dueNow: () => {} };
   flusher.add(session);
   flusher.noteStored(clock.now() - 6);
   flusher.noteStored(clock.now() - 1);
@@ -28,13 +28,38 @@ test('[STAT-4] observes how late the event was that was handed out first, when t
 
 test('[STAT-4] observes nothing of a flush without events, nor less than nothing when the clock stepped back', () => {
   const { clock, flusher, turn } = setUp();
-  flusher.add({ flush: () => {}, dueNow: () => {} });
+  flusher.add({ flushedMs: -Infinity, flush: () => {}, dueNow: () => {} });
   turn();
   expect(flusher.latency.total.read().count).toBe(0);
   expect(flusher.sizes.read()).toMatchObject({ count: 1, sum: 1 });
-  flusher.add({ flush: () => {}, dueNow: () => {} });
+  flusher.add({ flushedMs: -Infinity, flush: () => {}, dueNow: () => {} });
   flusher.noteStored(clock.now() + 5000);
   clock.advance(100);
   turn();
   expect(flusher.latency.total.read()).toMatchObject({ count: 1, sum: 0 });
+});
+
+test.each([
+  { who: 'those who were written to lately wait for company', sessions: ['a', 'a', 'a'], waitsMs: 4 },
+  { who: 'those who were not do not', sessions: ['a', 'b', 'c'], waitsMs: 1 },
+])('$who', ({ sessions, waitsMs }) => {
+  const { clock, flusher, turn } = setUp();
+  let flushes = 0;
+  const flush = (): void => {
+    flushes++;
+    clock.advance(4);
+  };
+  const all = new Map(sessions.map((name) => [name, { flushedMs: -Infinity, flush, dueNow: () => {} }]));
+  const [first, second, third] = sessions.map((name) => all.get(name)!);
+  flusher.add(first!);
+  turn();
+  flusher.add(second!);
+  flusher.hurry();
+  turn();
+  expect(flushes).toBe(2);
+  flusher.add(third!);
+  clock.advance(waitsMs - 0.5);
+  expect(flushes).toBe(2);
+  clock.advance(0.5);
+  expect(flushes).toBe(3);
 });

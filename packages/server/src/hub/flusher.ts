@@ -3,6 +3,8 @@ import { Histogram, RecentHistogram } from '../metrics/histogram.ts';
 
 /** Something that has frames to write. */
 export interface Flushable {
+  /** The flusher's own note of when it flushed this last, monotonic ms; -Infinity at first. */
+  flushedMs: number;
   flush(): void;
   /** What waited may wait no longer. */
   dueNow(): void;
@@ -27,9 +29,10 @@ const LATENCY_BOUNDS_MS = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 250, 500, 1000
 /**
  * Gathers sessions that have something to write and lets each write once a flush. A flush comes in the next turn of
  * the event loop, but after a pause as long as the last flush, somewhat less when that was long: under load events then
- * gather into fewer writes, and the event loop keeps time for others. Where there was no pause to gather in, a flush with
- * a large audience waits for the rest of a burst, which would else pay for a second flush. (Earned by the scenarios
- * "fan-out-even" and "fan-out-bursts" of `npm run bench`.)
+ * gather into fewer writes, and the event loop keeps time for others. Sessions that were not written to for a while would
+ * only be later for it, with as many writes: the pause is shorter by their share. Where there was no pause to gather in, a
+ * flush with a large audience waits for the rest of a burst, which would else pay for a second flush. (Earned by the
+ * scenarios "fan-out-even" and "fan-out-bursts" of `npm run bench`, and by `npm run soak:llm`.)
  */
 export class Flusher {
   flushes = 0;
@@ -111,12 +114,18 @@ export class Flusher {
     this.flushes++;
     this.writes += dirty.length;
     this.sizes.observe(dirty.length);
-    for (let i = 0; i < dirty.length; i++) (dirty[i] as Flushable).flush();
+    let again = 0;
+    for (let i = 0; i < dirty.length; i++) {
+      const each = dirty[i] as Flushable;
+      if (start - each.flushedMs <= CYCLE_MS) again++;
+      each.flushedMs = start;
+      each.flush();
+    }
     this.#onFlushed();
     this.#observeLatency();
     const end = this.#clock.monotonic();
     const lasted = end - start;
-    this.#notBefore = end + pauseAfter(lasted);
+    this.#notBefore = end + (pauseAfter(lasted) * again) / dirty.length;
     this.#gatherMs = Math.min(lasted / 4, MAX_GATHER_MS);
   };
 

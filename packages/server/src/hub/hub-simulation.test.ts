@@ -96,7 +96,7 @@ class World {
   readonly hub: Hub;
   readonly #engine: Engine;
 
-  constructor({ retention = {}, durableJoins, maxRecentBytes = 3000 }: WorldOptions = {}) {
+  constructor({ retention = {}, durableJoins, maxRecentBytes = 1000 }: WorldOptions = {}) {
     const { clock } = this;
     const turns = { soon: (task: () => void) => void this.turns.push(task) };
     const onError = (error: unknown) => {
@@ -415,7 +415,7 @@ const steps = fc.array(
 );
 
 /** Everything, a few events, or a single one. */
-const recentBytes = fc.constantFrom(1_000_000, 3000, 1);
+const recentBytes = fc.constantFrom(1_000_000, 1000, 1);
 
 async function run(
   names: readonly string[][],
@@ -545,7 +545,7 @@ describe('orders that failed once', () => {
   });
 
   test('[REC-8] `dropped` stands in the place of the events that retention took from a running replay', async () => {
-    const world = new World({ retention: { maxEvents: 10 } });
+    const world = new World({ retention: { maxEvents: 10 }, maxRecentBytes: 500 });
     const client = new Client(world, DIALECTS[0]!, ['d.a']);
     await client.connect();
     await world.finish([client]);

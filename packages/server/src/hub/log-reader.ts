@@ -1,9 +1,10 @@
 import type { StoredEvent } from '../engine/engine.ts';
 import { type Frame, joinFrames } from './dialect.ts';
+import type { EncodedEvent } from './encoded-event.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import { type LogPage, type LogSource, type MovingCursor, POSITION_EVERY_MS } from './log-source.ts';
 import type { ReadTurns } from './read-turns.ts';
-import type { RecentEvent } from './recent-events.ts';
+
 import type { Snapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -201,16 +202,14 @@ export class LogReader {
     leading.then();
   }
 
-  #framesOf(entries: readonly RecentEvent[], clock: MovingCursor): Frame[] {
+  #framesOf(entries: readonly EncodedEvent[], clock: MovingCursor): Frame[] {
     const { dialect } = this.subscription.subscriber;
     const frames: Frame[] = [];
     for (const entry of entries) {
       if (dialect.carriesCursor) clock.advance(entry.event);
       if (!this.#passes(entry.event)) continue;
       frames.push(
-        dialect.carriesCursor
-          ? dialect.encodeEvent(entry.event, clock)
-          : entry.frame(dialect, clock, this.#feed.recent),
+        dialect.carriesCursor ? dialect.encodeEvent(entry.event, clock) : entry.frame(dialect, clock),
       );
     }
     return frames;

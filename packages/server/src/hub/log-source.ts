@@ -14,8 +14,8 @@ import {
 } from '../engine/engine.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
+import type { EncodedEvent } from './encoded-event.ts';
 import type { EntityFeed } from './entity-feed.ts';
-import type { RecentEvent } from './recent-events.ts';
 
 /** How often sessions that follow patterns, or filter, are told how far they have come, in ms ([HB-4], [FILT-4]). */
 export const POSITION_EVERY_MS = 1000;
@@ -35,7 +35,7 @@ export interface LogSource {
   readRecent(
     feed: EntityFeed,
     maxBytes: number,
-  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined;
+  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
   /** The next page from the engine. Moves on when it is `ok`. */
   read(engine: Engine, limit: ReadLimit): Promise<LogPage>;
   /** After a failed read: moves to the oldest place from which reading is possible, and says what was left out. */
@@ -83,7 +83,7 @@ export class TopicSource implements LogSource {
   readRecent(
     feed: EntityFeed,
     maxBytes: number,
-  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
+  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
     const page = feed.readTopic(this.topic, this.#position, maxBytes);
     const last = page?.entries.at(-1)?.event;
     if (last !== undefined) this.#moveToEvent(last);
@@ -179,7 +179,7 @@ export class PatternSource implements LogSource {
   readRecent(
     feed: EntityFeed,
     maxBytes: number,
-  ): { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined {
+  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
     if (!isCursor(this.#from)) return undefined;
     const read = feed.readPatterns(this.patterns, this.#from, maxBytes);
     if (read === undefined) return undefined;

@@ -1,59 +1,36 @@
-import { type Cursor, selectsTopic } from '@millrace/protocol';
+import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
 import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
+import { ByteRing } from './byte-ring.ts';
 import { Deque } from './deque.ts';
-import type { CursorSource, Dialect, Frame } from './dialect.ts';
+import { EncodedEvent } from './encoded-event.ts';
+import {
+  measureEvent,
+  readDataLength,
+  readEvent,
+  readOffset,
+  readSeq,
+  readTimestamp,
+  recordLength,
+  writeEvent,
+} from './event-record.ts';
 
-/** What an entry costs in memory beside its texts and frames, roughly. */
-const ENTRY_OVERHEAD_BYTES = 256;
-
-/** Beyond this length a text is taken for one of two bytes a character, as one that is not all Latin letters is kept. */
-const LONG_TEXT = 4096;
-
-function sizeOf({ data }: StoredEvent): number {
-  return (data.length > LONG_TEXT ? 2 * data.length : data.length) + ENTRY_OVERHEAD_BYTES;
-}
-
-/** An event with the frames it was encoded into. */
-export class RecentEvent {
-  readonly event: StoredEvent;
-  readonly lane: Lane;
-  readonly trail: TopicTrail;
-  /** Grows in the order in which events were handed out, over all lanes. */
-  order = 0;
-  #frames: (Frame | undefined)[] = [];
-
-  constructor(event: StoredEvent, lane: Lane, trail: TopicTrail) {
-    this.event = event;
-    this.lane = lane;
-    this.trail = trail;
-  }
-
-  /** The event's frame, encoded once; `at` must stand at this event. */
-  frame(dialect: Dialect, at: CursorSource, budget: RecentBudget): Frame {
-    const known = this.#frames[dialect.index];
-    if (known !== undefined) return known;
-    const frame = dialect.encodeEvent(this.event, at);
-    this.#frames[dialect.index] = frame;
-    budget.add(frame.length);
-    return frame;
-  }
-
-  frameBytes(): number {
-    let bytes = 0;
-    for (const frame of this.#frames) bytes += frame?.length ?? 0;
-    return bytes;
-  }
-}
+/** How many events are kept decoded, and as many again that are about to be forgotten. */
+const MAX_DECODED = 4096;
+/** And how much data they may hold. */
+const MAX_DECODED_BYTES = 2 * 1024 * 1024;
 
 /** The recent events of one (entity, engine, partition), in `seq` order without holes after `floor`. */
 export class Lane {
+  readonly entity: string;
   readonly slot: EngineSlot;
   readonly partition: number;
-  readonly events: Deque<RecentEvent> = new Deque();
+  /** The numbers under which {@link RecentEvents} keeps them. */
+  readonly recent: Deque<number> = new Deque();
   /** Events with a higher seq are all here. */
   floor: number;
 
-  constructor(slot: EngineSlot, partition: number, floor: number) {
+  constructor(entity: string, slot: EngineSlot, partition: number, floor: number) {
+    this.entity = entity;
     this.slot = slot;
     this.partition = partition;
     this.floor = floor;
@@ -63,92 +40,16 @@ export class Lane {
 /** The recent events of one topic, contiguous by offset within one epoch. */
 export interface TopicTrail {
   readonly topic: string;
-  readonly events: Deque<RecentEvent>;
+  /** The numbers under which {@link RecentEvents} keeps them. */
+  readonly recent: Deque<number>;
+  /** Of the events that are kept; not meant where none is. */
+  epoch: string;
   /** Called when the last event left. */
   onEmptied(): void;
 }
 
-export interface RecentBudget {
-  add(bytes: number): void;
-}
-
-/**
- * Keeps the newest events of all followed entities as they were encoded, so that a storm of resuming clients reads
- * memory and not the disk. One budget in bytes over everything; the oldest go first.
- */
-export class RecentEvents implements RecentBudget {
-  readonly #maxBytes: number;
-  readonly #all: Deque<RecentEvent> = new Deque();
-  #bytes = 0;
-  #pushed = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  add(bytes: number): void {
-    this.#bytes += bytes;
-  }
-
-  push(entry: RecentEvent): void {
-    entry.order = ++this.#pushed;
-    entry.lane.events.push(entry);
-    const { events } = entry.trail;
-    // A new epoch is another log: what is older must not be read as its beginning.
-    if (events.length > 0 && events.at(events.length - 1).event.epoch !== entry.event.epoch) events.clear();
-    events.push(entry);
-    this.#all.push(entry);
-    this.#bytes += sizeOf(entry.event);
-    while (this.#bytes > this.#maxBytes && this.#all.length > 1) this.#evictOldest();
-  }
-
-  #evictOldest(): void {
-    const entry = this.#all.shift();
-    if (entry === undefined) return;
-    this.#bytes -= sizeOf(entry.event) + entry.frameBytes();
-    // Entries leave in the order they came, so this one is the oldest of its lane and trail too,
-    // unless these were cleared meanwhile.
-    if (entry.lane.events.length > 0 && entry.lane.events.at(0) === entry) entry.lane.events.shift();
-    entry.lane.floor = Math.max(entry.lane.floor, entry.event.seq);
-    const { trail } = entry;
-    if (trail.events.length > 0 && trail.events.at(0) === entry) {
-      trail.events.shift();
-      if (trail.events.length === 0) trail.onEmptied();
-    }
-  }
-}
-
 /** A page of recent events, or `undefined` where memory does not reach back far enough. */
-export type RecentPage = { readonly entries: readonly RecentEvent[]; readonly more: boolean } | undefined;
-
-/** Everything of one topic after a position, up to `maxBytes` of data. */
-export function readTrail(
-  trail: TopicTrail,
-  after: { epoch: string; offset: number },
-  maxBytes: number,
-  oldestMs: number,
-): RecentPage {
-  const { events } = trail;
-  if (events.length === 0) return undefined;
-  const first = events.at(0).event;
-  if (first.epoch !== after.epoch || first.offset > after.offset + 1 || first.timestamp < oldestMs)
-    return undefined;
-  const start = after.offset + 1 - first.offset;
-  if (start > events.length) return undefined;
-  const entries: RecentEvent[] = [];
-  let bytes = 0;
-  let index = start;
-  for (; index < events.length && bytes < maxBytes; index++) {
-    const entry = events.at(index);
-    entries.push(entry);
-    bytes += entry.event.data.length;
-  }
-  return { entries, more: index < events.length };
-}
+export type RecentPage = { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
 
 /** A lane that is being read. */
 interface LaneReading {
@@ -159,59 +60,203 @@ interface LaneReading {
 }
 
 /**
- * Everything that matches after a cursor, up to `maxBytes` of data, in the order in which it was handed out: what came
- * meanwhile in one lane must not overtake what a replay still has to give of another. Moves `cursor` seqs with what was
- * looked at.
+ * Keeps the newest events of all followed entities, so that a storm of resuming clients reads memory and not the disk. One
+ * budget in bytes over everything; the oldest go first. They are kept as bytes: as objects, each would grow old and cost
+ * the collector of garbage its time, though hardly any is ever read. One that is read stays decoded for a while, since in
+ * a storm everyone reads the same.
  */
-export function readLanes(
-  lanes: readonly Lane[],
-  patterns: readonly string[],
-  cursor: Cursor,
-  maxBytes: number,
-  oldestMs: (topic: string) => number,
-): { readonly page: RecentPage; readonly cursor: Cursor } {
-  const reached: Record<EngineSlot, number[] | undefined> = {
-    live: cursor.live && [...cursor.live.seqs],
-    durable: cursor.durable && [...cursor.durable.seqs],
-  };
-  const readings: LaneReading[] = [];
-  for (const lane of lanes) {
-    const seqs = reached[lane.slot];
-    const after = seqs?.[lane.partition];
-    if (seqs === undefined || after === undefined || after < lane.floor) return { page: undefined, cursor };
-    readings.push({ lane, seqs, index: lane.events.findFirst((entry) => entry.event.seq > after) });
+export class RecentEvents {
+  readonly #ring: ByteRing;
+  // Of the events that are kept, by their number: the first has the number `#first`, those after it follow.
+  readonly #starts: Deque<number> = new Deque();
+  readonly #lanes: Deque<Lane> = new Deque();
+  readonly #trails: Deque<TopicTrail> = new Deque();
+  #first = 0;
+  #bytes = 0;
+  #decoded: Map<number, EncodedEvent> = new Map();
+  #decodedBytes = 0;
+  /** Were decoded before those of `#decoded`, and go when these are too many. */
+  #decodedBefore: Map<number, EncodedEvent> = new Map();
+  #forgetAt = MAX_DECODED;
+
+  constructor(maxBytes: number) {
+    this.#ring = new ByteRing(maxBytes);
   }
-  const entries: RecentEvent[] = [];
-  let bytes = 0;
-  let reading = nextToRead(readings);
-  for (; reading !== undefined && bytes < maxBytes; reading = nextToRead(readings)) {
-    const { lane, seqs } = reading;
-    const entry = lane.events.at(reading.index++);
-    const { topic, seq, timestamp, data } = entry.event;
-    seqs[lane.partition] = seq;
-    if (!selectsTopic(patterns, topic)) continue;
-    if (timestamp < oldestMs(topic)) return { page: undefined, cursor };
-    entries.push(entry);
-    bytes += data.length;
+
+  get bytes(): number {
+    return this.#bytes;
   }
-  const moved = {
-    ...(cursor.live && { live: { epoch: cursor.live.epoch, seqs: reached.live as number[] } }),
-    ...(cursor.durable && { durable: { epoch: cursor.durable.epoch, seqs: reached.durable as number[] } }),
-  };
-  return { page: { entries, more: reading !== undefined }, cursor: moved };
+
+  /** The newest event of a lane and of a trail. One that is longer than the whole budget leaves nothing before it either. */
+  push(event: StoredEvent, lane: Lane, trail: TopicTrail): void {
+    // A new epoch is another log: what is older must not be read as its beginning.
+    if (trail.epoch !== event.epoch) trail.recent.clear();
+    trail.epoch = event.epoch;
+    const record = measureEvent(event);
+    if (record === undefined || record.length > this.#ring.capacity) {
+      lane.recent.clear();
+      lane.floor = event.seq;
+      trail.recent.clear();
+      trail.onEmptied();
+      return;
+    }
+    let start = this.#ring.take(record.length);
+    while (start === undefined) {
+      this.#evictOldest();
+      start = this.#ring.take(record.length);
+    }
+    writeEvent(this.#ring.memory, start, record);
+    const number = this.#first + this.#starts.length;
+    this.#starts.push(start);
+    this.#lanes.push(lane);
+    this.#trails.push(trail);
+    this.#bytes += record.length;
+    lane.recent.push(number);
+    trail.recent.push(number);
+    if (number >= this.#forgetAt) this.#forgetDecoded(number);
+  }
+
+  /** Everything of one topic after a position, up to `maxBytes` of data. */
+  readTrail(trail: TopicTrail, after: Position, maxBytes: number, oldestMs: number): RecentPage {
+    const { recent } = trail;
+    if (recent.length === 0 || trail.epoch !== after.epoch) return undefined;
+    const first = this.#start(recent.at(0));
+    const firstOffset = readOffset(this.#ring.memory, first);
+    if (firstOffset > after.offset + 1 || readTimestamp(this.#ring.memory, first) < oldestMs)
+      return undefined;
+    const start = after.offset + 1 - firstOffset;
+    if (start > recent.length) return undefined;
+    const entries: EncodedEvent[] = [];
+    let bytes = 0;
+    let index = start;
+    for (; index < recent.length && bytes < maxBytes; index++) {
+      const entry = this.#decode(recent.at(index));
+      entries.push(entry);
+      bytes += entry.event.data.length;
+    }
+    return { entries, more: index < recent.length };
+  }
+
+  /** The event of a topic at an offset of the epoch that is kept; `undefined` where memory lacks it. */
+  find(trail: TopicTrail, offset: number): StoredEvent | undefined {
+    const { recent } = trail;
+    if (recent.length === 0) return undefined;
+    const index = offset - readOffset(this.#ring.memory, this.#start(recent.at(0)));
+    return index >= 0 && index < recent.length ? this.#decode(recent.at(index)).event : undefined;
+  }
+
+  /** The newest event of a topic; `undefined` where none is kept. */
+  newest({ recent }: TopicTrail): StoredEvent | undefined {
+    return recent.length === 0 ? undefined : this.#decode(recent.at(recent.length - 1)).event;
+  }
+
+  /**
+   * Everything that matches after a cursor, up to `maxBytes` of data, in the order in which it was handed out: what came
+   * meanwhile in one lane must not overtake what a replay still has to give of another. Moves `cursor` seqs with what was
+   * looked at.
+   */
+  readLanes(
+    lanes: readonly Lane[],
+    patterns: readonly string[],
+    cursor: Cursor,
+    maxBytes: number,
+    oldestMs: (topic: string) => number,
+  ): { readonly page: RecentPage; readonly cursor: Cursor } {
+    const reached: Record<EngineSlot, number[] | undefined> = {
+      live: cursor.live && [...cursor.live.seqs],
+      durable: cursor.durable && [...cursor.durable.seqs],
+    };
+    const { memory } = this.#ring;
+    const readings: LaneReading[] = [];
+    for (const lane of lanes) {
+      const seqs = reached[lane.slot];
+      const after = seqs?.[lane.partition];
+      if (seqs === undefined || after === undefined || after < lane.floor) return { page: undefined, cursor };
+      const index = lane.recent.findFirst((number) => readSeq(memory, this.#start(number)) > after);
+      readings.push({ lane, seqs, index });
+    }
+    const entries: EncodedEvent[] = [];
+    let bytes = 0;
+    let reading = nextToRead(readings);
+    for (; reading !== undefined && bytes < maxBytes; reading = nextToRead(readings)) {
+      const { lane, seqs } = reading;
+      const number = lane.recent.at(reading.index++);
+      const start = this.#start(number);
+      const { topic } = this.#trails.at(number - this.#first);
+      seqs[lane.partition] = readSeq(memory, start);
+      if (!selectsTopic(patterns, topic)) continue;
+      if (readTimestamp(memory, start) < oldestMs(topic)) return { page: undefined, cursor };
+      entries.push(this.#decode(number));
+      bytes += readDataLength(memory, start);
+    }
+    const moved = {
+      ...(cursor.live && { live: { epoch: cursor.live.epoch, seqs: reached.live as number[] } }),
+      ...(cursor.durable && { durable: { epoch: cursor.durable.epoch, seqs: reached.durable as number[] } }),
+    };
+    return { page: { entries, more: reading !== undefined }, cursor: moved };
+  }
+
+  #start(number: number): number {
+    return this.#starts.at(number - this.#first);
+  }
+
+  #decode(number: number): EncodedEvent {
+    const known = this.#decoded.get(number);
+    if (known !== undefined) return known;
+    const entry = this.#decodedBefore.get(number) ?? this.#read(number);
+    if (this.#decoded.size >= MAX_DECODED || this.#decodedBytes >= MAX_DECODED_BYTES) {
+      this.#forgetDecoded(this.#first + this.#starts.length);
+    }
+    this.#decoded.set(number, entry);
+    this.#decodedBytes += entry.event.data.length;
+    return entry;
+  }
+
+  #read(number: number): EncodedEvent {
+    const index = number - this.#first;
+    const { topic } = this.#trails.at(index);
+    return new EncodedEvent(
+      readEvent(this.#ring.memory, this.#starts.at(index), this.#lanes.at(index), topic),
+    );
+  }
+
+  /** Also as events come, so that nothing stays decoded that nobody reads any more. */
+  #forgetDecoded(number: number): void {
+    this.#forgetAt = number + MAX_DECODED;
+    if (this.#decoded.size === 0 && this.#decodedBefore.size === 0) return;
+    this.#decodedBefore = this.#decoded;
+    this.#decoded = new Map();
+    this.#decodedBytes = 0;
+  }
+
+  #evictOldest(): void {
+    const number = this.#first++;
+    const start = this.#starts.shift() as number;
+    const lane = this.#lanes.shift() as Lane;
+    const trail = this.#trails.shift() as TopicTrail;
+    const { memory } = this.#ring;
+    // Events leave in the order they came, so this one is the oldest of its lane and trail too, unless these were cleared
+    // meanwhile.
+    if (lane.recent.length > 0 && lane.recent.at(0) === number) lane.recent.shift();
+    lane.floor = Math.max(lane.floor, readSeq(memory, start));
+    if (trail.recent.length > 0 && trail.recent.at(0) === number) trail.recent.shift();
+    if (trail.recent.length === 0) trail.onEmptied();
+    this.#bytes -= recordLength(memory, start);
+    this.#ring.free(this.#starts.length === 0 ? undefined : this.#starts.at(0));
+  }
 }
 
 /** The lane whose next event was handed out first; `undefined` when all have been read. */
 function nextToRead(readings: readonly LaneReading[]): LaneReading | undefined {
   let next: LaneReading | undefined;
-  let order = Infinity;
+  let first = Infinity;
   for (const reading of readings) {
     const { lane, index } = reading;
-    if (index >= lane.events.length) continue;
-    const { order: own } = lane.events.at(index);
-    if (own >= order) continue;
+    if (index >= lane.recent.length) continue;
+    const number = lane.recent.at(index);
+    if (number >= first) continue;
     next = reading;
-    order = own;
+    first = number;
   }
   return next;
 }
