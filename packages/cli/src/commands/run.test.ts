@@ -215,8 +215,6 @@ describe('ends', () => {
 
   test.runIf(process.platform === 'linux')(
     'output of what it left behind is waited for, until a signal',
-    // A fault that is yet to be mended: a signal between the shell's end and our hearing of it ends the run by itself, or is lost.
-    { retry: 3, timeout: 20_000 },
     async () => {
       const running = start(['--', 'sh', '-c', 'sleep 600 & echo "left $! of $$"; exit 4']);
       const [, left, shell] = await running.waitFor('stdout', /left (\d+) of (\d+)/);

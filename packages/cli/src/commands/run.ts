@@ -7,12 +7,12 @@ import { CliError, describeFailure } from '../cli-error.ts';
 import { connect, createConnectionTeller, findTarget, open, type Target } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { EXIT } from '../exit-code.ts';
-import { onceStopped } from '../interruption.ts';
 import { ControlFollower } from '../run/control-follower.ts';
 import { execute } from '../run/execute.ts';
 import { MAX_QUEUED, Recorder } from '../run/recorder.ts';
 import { addRunOptions, controlRightsOf, type RunFlags, terminalMakerOf } from '../run/run-options.ts';
 import { runRecorded } from '../run/run-recorded.ts';
+import { Signals } from '../run/signals.ts';
 import { complain, say, setQuiet, showProgress } from '../status.ts';
 
 /** Readable, and unique: `npm-3f9a1c2b7d`. */
@@ -46,9 +46,9 @@ async function reach(
   }
 }
 
-async function flush(recorder: Recorder, timeoutMs: number): Promise<boolean> {
+async function flush(recorder: Recorder, signals: Signals, timeoutMs: number): Promise<boolean> {
   const interrupted = new AbortController();
-  onceStopped(() => interrupted.abort());
+  signals.stopOnce(() => interrupted.abort());
   const progress = showProgress(
     () => `the command has ended; ${recorder.pending} events are still to be stored`,
   );
@@ -103,6 +103,7 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
     },
   });
   say(`recording on ${topic}: ${target.url}/#/tools/${encodeURIComponent(topic)}`);
+  const signals = new Signals();
   try {
     const { outcome, watchdog } = await runRecorded(
       { command, args },
@@ -113,9 +114,10 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
         follower,
         control,
         lostRun: { flags: connectionFlags(flags), topic, executionId },
+        signals,
       },
     );
-    const flushed = await flush(recorder, flags.flushTimeout);
+    const flushed = await flush(recorder, signals, flags.flushTimeout);
     // What could not be stored is as lost as we would be: the topic is sealed when the server is back.
     if (flushed || recorder.failed) watchdog.dismiss();
     else watchdog.handOver();
@@ -123,6 +125,7 @@ async function run([command = '', ...args]: readonly string[], flags: RunFlags):
   } finally {
     teller.stop();
     recorder.close();
+    signals.close();
   }
 }
 

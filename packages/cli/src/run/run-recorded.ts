@@ -11,14 +11,13 @@ import {
   type Watchdog,
 } from '@millrace/server/process';
 import { printable } from '../event-line.ts';
-import { onceStopped } from '../interruption.ts';
 import { say } from '../status.ts';
 import type { ControlFollower } from './control-follower.ts';
-import { forwardSignals } from './forward-signals.ts';
 import { connectOwnTerminal, followOwnSize, hasTerminal, ownTerminalSize } from './own-terminal.ts';
 import type { Recorder } from './recorder.ts';
 import { type RunFlags, typistOf } from './run-options.ts';
 import { LOST_RUN_VARIABLE, type LostRun } from './seal-lost-run.ts';
+import type { Signals } from './signals.ts';
 
 export interface RecordedRun {
   readonly flags: RunFlags;
@@ -28,6 +27,7 @@ export interface RecordedRun {
   readonly follower: ControlFollower | undefined;
   readonly control: ControlRights | undefined;
   readonly lostRun: LostRun;
+  readonly signals: Signals;
 }
 
 const SEALER = fileURLToPath(new URL(`./seal-lost-run${extname(import.meta.url)}`, import.meta.url));
@@ -62,7 +62,7 @@ export async function runRecorded(
   command: Command,
   run: RecordedRun,
 ): Promise<{ readonly outcome: Outcome; readonly watchdog: Watchdog }> {
-  const { flags, terminals, recorder, follower, control, lostRun } = run;
+  const { flags, terminals, recorder, follower, control, lostRun, signals } = run;
   const viewersType = typistOf(flags) === 'viewers';
   const execution = new Execution(
     command,
@@ -79,18 +79,14 @@ export async function runRecorded(
     recorder,
   );
   const watchdog = watch(execution, flags.grace, lostRun);
-  const stopForwarding = forwardSignals((signal) => execution.forward(signal), {
-    sharesTerminal: execution.ownGroup === undefined,
-  });
+  signals.passOn((signal) => execution.forward(signal), { sharesTerminal: execution.ownGroup === undefined });
   const disconnectInput = connectInput(execution, run);
   if (control !== undefined) follower?.start(execution, control);
   const outcome = await execution.exited;
+  // Output may still come, of what the command left behind: until it ends, or we are told to.
+  signals.stopOnce(() => execution.abandonOutput());
   disconnectInput();
   sayWhy(execution.ending);
-  stopForwarding();
-  // Output may still come, of what the command left behind: until it ends, or we are told to.
-  const undo = onceStopped(() => execution.abandonOutput());
   await execution.finished;
-  undo();
   return { outcome, watchdog };
 }
