@@ -19,7 +19,7 @@ import { VIEWS_ENTITY } from './views/stored-states.ts';
 import { Views } from './views/views.ts';
 
 /** Memory for recent events: some ten thousand of usual size, which a storm of resuming clients reads. */
-const RECENT_BYTES = 16 * 1024 * 1024;
+const RECENT_BYTES = 8 * 1024 * 1024;
 
 /** Memory for the states of topics that somebody asked for. */
 const VIEW_BYTES = 32 * 1024 * 1024;

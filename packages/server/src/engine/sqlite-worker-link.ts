@@ -11,6 +11,9 @@ interface Waiting<Reply> {
   readonly reject: (error: WorkerDiedError) => void;
 }
 
+/** What a request brings is garbage once it is answered: in more room there is only more of it at a time. */
+const YOUNG_MB = 4;
+
 /** One worker thread that answers every request, in order. */
 export class WorkerLink<Request, Reply> {
   readonly #worker: Worker;
@@ -23,6 +26,7 @@ export class WorkerLink<Request, Reply> {
       name,
       workerData,
       execArgv: moduleFlags(process.execArgv),
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     this.#worker.on('message', (reply: Reply) => this.#waiting.shift()?.resolve(reply));
     this.#worker.on('error', (error) => this.#die(error));
