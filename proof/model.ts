@@ -595,7 +595,7 @@ const steps = fc.array(
 
 const setup: fc.Arbitrary<Setup> = fc.record({
   retention: fc.constantFrom('all', 'few', 'young'),
-  maxRecentBytes: fc.constantFrom(1_000_000, 1000, 1),
+  maxRecentBytes: fc.constantFrom(1_000_000, 1000, 400, 150, 1),
 });
 
 async function runModel([setup, steps]: readonly [Setup, readonly Step[]]): Promise<string[]> {

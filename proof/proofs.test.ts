@@ -17,6 +17,13 @@ describe('whatever the sequence', () => {
 const FAILED_ONCE = [
   {
     proof: 'simulation',
+    // Its cursor could not be continued, and it joined live delivery, which had not noticed what it had read.
+    story: '[REC-1] a reader of a pattern that had lost its place was given once more what it had read',
+    sequence:
+      '[{"seed":1722890288,"retention":"all","maxRecentBytes":1,"lossyBus":true},[["watch",0,6],["read",7,0],["read",20,1],["read",1,0],["wait",1,1],["read",0,1],["handOver",0,0],["publish",0,3],["publishWithin",14,7],["publishWithin",0,0],["read",0,4],["read",0,0],["delete",2,0],["read",0,3],["publish",0,0],["cut",0,0],["handOver",0,2],["sever",0,0]]]',
+  },
+  {
+    proof: 'simulation',
     // What it still had to be written was read on as if it had come without a subscription, for good and unfiltered.
     story: '[SUB-6] a topic that a slow session unsubscribed from went on without its filter',
     sequence:

@@ -433,7 +433,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
 const setup: fc.Arbitrary<Setup> = fc.record({
   seed: fc.nat(2 ** 31 - 1),
   retention: fc.constantFrom('all', 'all', 'few', 'young'),
-  maxRecentBytes: fc.constantFrom(1_000_000, 1000, 1),
+  maxRecentBytes: fc.constantFrom(1_000_000, 1000, 400, 150, 1),
   lossyBus: fc.boolean(),
 });
 

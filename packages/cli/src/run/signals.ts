@@ -3,7 +3,8 @@ import { type HandledSignal, SIGNAL_NUMBERS } from '../exit-code.ts';
 
 /**
  * The signals that come to us while a command runs, and until all of it is recorded. There is one listener from the first moment to
- * the last, and only what a signal means changes: one that comes between two meanings neither ends us by itself nor is lost.
+ * the last, and only what a signal means changes: one that comes between two meanings neither ends us by itself nor is lost. Until the
+ * first meaning is given, which must be in the same turn, signals are ignored.
  */
 export class Signals {
   #meaning: (signal: HandledSignal) => void = () => {};

@@ -52,7 +52,7 @@ export class Analytics {
   readonly #node: Scope;
   /** By entity; the one that was quiet the longest first. */
   readonly #scopes = new Map<string, Scope>();
-  /** The last of them. */
+  /** The last entry of `#scopes`, which need not be moved to the end again. */
   #latest: { readonly entityId: string; readonly scope: Scope } | undefined;
   #timer: Timer | undefined;
   #samples = 0;

@@ -17,7 +17,7 @@ import { type Dialect, type Frame, joinFrames } from './dialect.ts';
 import { EncodedEvent } from './encoded-event.ts';
 import { EventSubject } from './event-subject.ts';
 import { POSITION_EVERY_MS } from './log-source.ts';
-import { Lane, type RecentEvents, type RecentPage } from './recent-events.ts';
+import { Lane, type PageLimit, type RecentEvents, type RecentPage } from './recent-events.ts';
 import { AT_ONCE, NEXT_FLUSH, type Subscriber } from './subscriber.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -162,25 +162,26 @@ export class EntityFeed {
     const channel = this.#channels.get(topic);
     if (channel === undefined) return undefined;
     const { recent } = this;
-    if (recent.readTrail(channel, after, 1, this.#options.oldestMs(topic)) === undefined) return undefined;
+    if (recent.readTrail(channel, after, NOTHING, this.#options.oldestMs(topic)) === undefined)
+      return undefined;
     if (id !== undefined && recent.find(channel, after.offset)?.id !== id) return undefined;
     return recent.newest(channel);
   }
 
-  readTopic(topic: string, after: Position, maxBytes: number): RecentPage {
+  readTopic(topic: string, after: Position, limit: PageLimit): RecentPage {
     const channel = this.#channels.get(topic);
-    return channel && this.recent.readTrail(channel, after, maxBytes, this.#options.oldestMs(topic));
+    return channel && this.recent.readTrail(channel, after, limit, this.#options.oldestMs(topic));
   }
 
   readPatterns(
     patterns: readonly string[],
     cursor: Cursor,
-    maxBytes: number,
+    limit: PageLimit,
   ): { readonly page: RecentPage; readonly cursor: Cursor } | undefined {
     const now = this.cursor.now();
     if (cursor.live?.epoch !== now.live?.epoch || cursor.durable?.epoch !== now.durable?.epoch)
       return undefined;
-    const read = this.recent.readLanes(this.#lanes, patterns, cursor, maxBytes, this.#options.oldestMs);
+    const read = this.recent.readLanes(this.#lanes, patterns, cursor, limit, this.#options.oldestMs);
     return read.page && read;
   }
 
@@ -459,5 +460,7 @@ function positionChunk(dialect: Dialect, cursor: string): Chunk | undefined {
   return frame === undefined ? undefined : messageChunk(frame);
 }
 
+/** Whether memory reaches back is all that is asked. */
+const NOTHING: PageLimit = { maxEvents: 0, maxBytes: 0 };
 const NO_VERDICTS: readonly boolean[] = [];
 const NOBODY: Iterable<Subscriber> = [];

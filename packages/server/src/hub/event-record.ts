@@ -25,7 +25,8 @@ const SEALED = 0b100;
 const HAS_SOURCE = 0b1000;
 const HAS_KEY = 0b10000;
 
-const LONGEST_NAME = 0xffff;
+/** All names of an event together, in UTF-16 units. */
+const LONGEST_NAMES = 0xffff;
 
 /** What the events of one partition of an engine have in common. */
 export type EventLane = Pick<StoredEvent, 'entity' | 'slot' | 'partition'>;
@@ -43,10 +44,8 @@ export interface MeasuredEvent {
 /** `undefined` for an event whose names are longer than a record can say. */
 export function measureEvent(event: StoredEvent): MeasuredEvent | undefined {
   const { epoch, id, source = '', key = '' } = event;
-  for (const name of [epoch, id, event.event, source, key]) {
-    if (name.length > LONGEST_NAME) return undefined;
-  }
   const names = epoch + id + event.event + source + key;
+  if (names.length > LONGEST_NAMES) return undefined;
   const namesLength = Buffer.byteLength(names);
   const dataLength = Buffer.byteLength(event.data);
   return { event, names, namesLength, dataLength, length: HEADER_BYTES + namesLength + dataLength };

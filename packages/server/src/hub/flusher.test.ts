@@ -18,7 +18,7 @@ function setUp() {
 
 test('[STAT-4] observes how late the event was that was handed out first, when the flush is over', () => {
   const { clock, flusher, turn } = setUp();
-  const session = { flushedMs: -Infinity, flush: () => clock.advance(4), dueNow: () => {} };
+  const session = { flushStartedMs: -Infinity, flush: () => clock.advance(4), dueNow: () => {} };
   flusher.add(session);
   flusher.noteStored(clock.now() - 6);
   flusher.noteStored(clock.now() - 1);
@@ -28,11 +28,11 @@ test('[STAT-4] observes how late the event was that was handed out first, when t
 
 test('[STAT-4] observes nothing of a flush without events, nor less than nothing when the clock stepped back', () => {
   const { clock, flusher, turn } = setUp();
-  flusher.add({ flushedMs: -Infinity, flush: () => {}, dueNow: () => {} });
+  flusher.add({ flushStartedMs: -Infinity, flush: () => {}, dueNow: () => {} });
   turn();
   expect(flusher.latency.total.read().count).toBe(0);
   expect(flusher.sizes.read()).toMatchObject({ count: 1, sum: 1 });
-  flusher.add({ flushedMs: -Infinity, flush: () => {}, dueNow: () => {} });
+  flusher.add({ flushStartedMs: -Infinity, flush: () => {}, dueNow: () => {} });
   flusher.noteStored(clock.now() + 5000);
   clock.advance(100);
   turn();
@@ -40,16 +40,22 @@ test('[STAT-4] observes nothing of a flush without events, nor less than nothing
 });
 
 test.each([
-  { who: 'those who were written to lately wait for company', sessions: ['a', 'a', 'a'], waitsMs: 4 },
-  { who: 'those who were not do not', sessions: ['a', 'b', 'c'], waitsMs: 1 },
-])('$who', ({ sessions, waitsMs }) => {
+  {
+    who: 'those who were written to lately wait for company',
+    sessions: ['a', 'a', 'a'],
+    lastsMs: 4,
+    waitsMs: 4,
+  },
+  { who: 'those who were not do not', sessions: ['a', 'b', 'c'], lastsMs: 4, waitsMs: 1 },
+  { who: 'long flushes are paused after as well', sessions: ['a', 'a', 'a'], lastsMs: 30, waitsMs: 12 },
+])('$who', ({ sessions, lastsMs, waitsMs }) => {
   const { clock, flusher, turn } = setUp();
   let flushes = 0;
   const flush = (): void => {
     flushes++;
-    clock.advance(4);
+    clock.advance(lastsMs);
   };
-  const all = new Map(sessions.map((name) => [name, { flushedMs: -Infinity, flush, dueNow: () => {} }]));
+  const all = new Map(sessions.map((name) => [name, { flushStartedMs: -Infinity, flush, dueNow: () => {} }]));
   const [first, second, third] = sessions.map((name) => all.get(name)!);
   flusher.add(first!);
   turn();

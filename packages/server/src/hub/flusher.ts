@@ -3,8 +3,8 @@ import { Histogram, RecentHistogram } from '../metrics/histogram.ts';
 
 /** Something that has frames to write. */
 export interface Flushable {
-  /** The flusher's own note of when it flushed this last, monotonic ms; -Infinity at first. */
-  flushedMs: number;
+  /** The flusher's own note, here because there are as many as sessions: when the last flush of this began, monotonic ms; -Infinity at first. */
+  flushStartedMs: number;
   flush(): void;
   /** What waited may wait no longer. */
   dueNow(): void;
@@ -12,6 +12,9 @@ export interface Flushable {
 
 /** A flush and its pause together; a long flush gets a shorter pause, so that its events are not late as well. In ms. */
 const CYCLE_MS = 14;
+
+/** Timers are late by so much, in ms. */
+const LATE_MS = 2;
 
 /** The shortest pause, as a share of the flush, and the longest, in ms. */
 const MIN_PAUSE_SHARE = 2 / 5;
@@ -29,8 +32,8 @@ const LATENCY_BOUNDS_MS = [1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 250, 500, 1000
 /**
  * Gathers sessions that have something to write and lets each write once a flush. A flush comes in the next turn of
  * the event loop, but after a pause as long as the last flush, somewhat less when that was long: under load events then
- * gather into fewer writes, and the event loop keeps time for others. Sessions that were not written to for a while would
- * only be later for it, with as many writes: the pause is shorter by their share. Where there was no pause to gather in, a
+ * gather into fewer writes, and the event loop keeps time for others. Sessions that were not written to within such a cycle
+ * would only be later for it, with as many writes: the pause is shorter by their share. Where there was no pause to gather in, a
  * flush with a large audience waits for the rest of a burst, which would else pay for a second flush. (Earned by the
  * scenarios "fan-out-even" and "fan-out-bursts" of `npm run bench`, and by `npm run soak:llm`.)
  */
@@ -55,6 +58,8 @@ export class Flusher {
   /** Of the first event that the next flush writes, ms since the Unix epoch; 0 when there is none yet. */
   #firstStoredMs = 0;
   #gatherMs = 0;
+  /** How long the last flush and a whole pause after it take together: a session that had been written to within it gains by the pause. */
+  #cycleMs = CYCLE_MS + LATE_MS;
 
   constructor(options: { clock: Clock; turns: Turns; onFlushed: () => void }) {
     this.#clock = options.clock;
@@ -117,15 +122,17 @@ export class Flusher {
     let again = 0;
     for (let i = 0; i < dirty.length; i++) {
       const each = dirty[i] as Flushable;
-      if (start - each.flushedMs <= CYCLE_MS) again++;
-      each.flushedMs = start;
+      if (start - each.flushStartedMs <= this.#cycleMs) again++;
+      each.flushStartedMs = start;
       each.flush();
     }
     this.#onFlushed();
     this.#observeLatency();
     const end = this.#clock.monotonic();
     const lasted = end - start;
-    this.#notBefore = end + (pauseAfter(lasted) * again) / dirty.length;
+    const pause = pauseAfter(lasted);
+    this.#notBefore = end + (pause * again) / dirty.length;
+    this.#cycleMs = Math.max(CYCLE_MS, lasted + pause) + LATE_MS;
     this.#gatherMs = Math.min(lasted / 4, MAX_GATHER_MS);
   };
 

@@ -414,8 +414,8 @@ const steps = fc.array(
   { minLength: 5, maxLength: 120, size: 'max' },
 );
 
-/** Everything, a few events, or a single one. */
-const recentBytes = fc.constantFrom(1_000_000, 1000, 1);
+/** Everything, a few events, one or two, or none. */
+const recentBytes = fc.constantFrom(1_000_000, 1000, 400, 150, 1);
 
 async function run(
   names: readonly string[][],

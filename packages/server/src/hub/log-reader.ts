@@ -162,7 +162,7 @@ export class LogReader {
       return;
     }
     const clock = this.#source.cursorClock();
-    const recent = this.#source.readRecent(this.#feed, PAGE.maxBytes);
+    const recent = this.#source.readRecent(this.#feed, PAGE);
     if (recent === undefined) {
       void this.#readPage();
       return;

@@ -16,6 +16,7 @@ import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
 import type { EncodedEvent } from './encoded-event.ts';
 import type { EntityFeed } from './entity-feed.ts';
+import type { PageLimit } from './recent-events.ts';
 
 /** How often sessions that follow patterns, or filter, are told how far they have come, in ms ([HB-4], [FILT-4]). */
 export const POSITION_EVERY_MS = 1000;
@@ -34,7 +35,7 @@ export interface LogSource {
   /** What memory holds after this place; `undefined` when memory does not reach back so far. Moves on. */
   readRecent(
     feed: EntityFeed,
-    maxBytes: number,
+    limit: PageLimit,
   ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
   /** The next page from the engine. Moves on when it is `ok`. */
   read(engine: Engine, limit: ReadLimit): Promise<LogPage>;
@@ -82,9 +83,9 @@ export class TopicSource implements LogSource {
 
   readRecent(
     feed: EntityFeed,
-    maxBytes: number,
+    limit: PageLimit,
   ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
-    const page = feed.readTopic(this.topic, this.#position, maxBytes);
+    const page = feed.readTopic(this.topic, this.#position, limit);
     const last = page?.entries.at(-1)?.event;
     if (last !== undefined) this.#moveToEvent(last);
     return page;
@@ -178,10 +179,10 @@ export class PatternSource implements LogSource {
 
   readRecent(
     feed: EntityFeed,
-    maxBytes: number,
+    limit: PageLimit,
   ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
     if (!isCursor(this.#from)) return undefined;
-    const read = feed.readPatterns(this.patterns, this.#from, maxBytes);
+    const read = feed.readPatterns(this.patterns, this.#from, limit);
     if (read === undefined) return undefined;
     this.#from = read.cursor;
     return read.page;

@@ -13,6 +13,7 @@ import {
   type ReadResult,
   type ReadSinceFrom,
 } from '../engine/engine.ts';
+import { laterCursor } from './cursor-clock.ts';
 import { type LeadingSnapshots, LogReader, PAGE, type ReaderHost } from './log-reader.ts';
 import { PatternSource, TopicSource } from './log-source.ts';
 import { readByCursor } from './read-by-cursor.ts';
@@ -207,7 +208,7 @@ export class Openings {
     const source = new PatternSource(feed.entity, patterns, from);
     const reader = new LogReader(subscription, source, feed, this.#options.readers, { lagging: false });
     subscription.state = { kind: 'reading', reader };
-    const known = isCursor(from) ? feed.readPatterns(patterns, from, PAGE.maxBytes)?.page : undefined;
+    const known = isCursor(from) ? feed.readPatterns(patterns, from, PAGE)?.page : undefined;
     if (known !== undefined && !known.more) {
       const replayed = known.entries.length;
       this.#countRecovery(true, true, replayed);
@@ -240,11 +241,13 @@ export class Openings {
     }
     reader.end();
     if (mayFail) return false;
-    const head = feed.cursor.now();
-    subscription.state = { kind: 'live', read: new PatternSource(feed.entity, patterns, head) };
-    feed.register(subscription);
+    // The log may be ahead of live delivery, and the client have read so far: what it is not told now must not come again.
+    const stored = await this.#options.engine.cursor(feed.entity);
+    if (subscription.ended) return true;
+    const head = laterCursor(stored, feed.cursor.now());
+    this.#options.readers.join(subscription, new PatternSource(feed.entity, patterns, head));
     onOpened({
-      cursor: feed.cursor.cursorText(),
+      cursor: formatCursor(head),
       recovered: false,
       reason: first.reason,
       replayed: 0,

@@ -6,6 +6,7 @@ import { Deque } from './deque.ts';
 import { Lane, RecentEvents, type TopicTrail } from './recent-events.ts';
 
 const ENTITY = 'acme';
+const ALL = { maxEvents: Infinity, maxBytes: Infinity };
 
 class Trail implements TopicTrail {
   readonly topic: string;
@@ -70,8 +71,8 @@ class World {
     this.#offsets[topic] = 0;
   }
 
-  readTrail(topic: number, epoch: string, offset: number, maxBytes = Infinity): StoredEvent[] | undefined {
-    const page = this.recent.readTrail(this.trails[topic]!, { epoch, offset }, maxBytes, 0);
+  readTrail(topic: number, epoch: string, offset: number): StoredEvent[] | undefined {
+    const page = this.recent.readTrail(this.trails[topic]!, { epoch, offset }, ALL, 0);
     return page?.entries.map(({ event }) => event);
   }
 
@@ -83,7 +84,7 @@ class World {
       live: { epoch: 'l', seqs: [seqs[0]] },
       durable: { epoch: 'd', seqs: [seqs[1]] },
     };
-    const { page } = this.recent.readLanes(this.lanes, patterns, cursor, Infinity, () => 0);
+    const { page } = this.recent.readLanes(this.lanes, patterns, cursor, ALL, () => 0);
     return page?.entries.map(({ event }) => event);
   }
 }
@@ -110,12 +111,11 @@ const pushes = fc.array(
 describe('recent events', () => {
   test('whatever is given was given so, without a hole up to the newest, over all budgets', () => {
     fc.assert(
-      fc.property(fc.constantFrom(1, 300, 1000, 5000, 1_000_000), pushes, (maxBytes, script) => {
+      fc.property(fc.constantFrom(1, 150, 300, 1000, 5000, 1_000_000), pushes, (maxBytes, script) => {
         const world = new World(maxBytes);
         for (const { topic, engine, rebear, event } of script) {
           if (rebear) world.rebear(topic);
           const { epoch } = world.push(topic, engine, event);
-          expect(world.recent.bytes).toBeLessThanOrEqual(maxBytes);
           const all = world.pushed.filter((each) => each.topic === world.trails[topic]!.topic);
           const own = all.filter((each) => each.epoch === epoch);
           for (let offset = 0; offset <= own.length; offset++) {
@@ -136,6 +136,7 @@ describe('recent events', () => {
     const world = new World(10_000);
     for (let i = 0; i < 1000; i++) world.push(0, 1, { data: `{"n":${'9'.repeat(i % 200)}}` });
     expect(world.recent.bytes).toBeGreaterThan(9000);
+    expect(world.recent.bytes).toBeLessThanOrEqual(10_000);
     const kept = world.trails[0]!.recent.length;
     expect(world.readTrail(0, 'e1', 1000 - kept)).toEqual(world.pushed.slice(-kept));
     expect(world.readTrail(0, 'e1', 1000 - kept - 1)).toBeUndefined();
@@ -164,19 +165,48 @@ describe('recent events', () => {
     expect(world.readLanes([0, 2])).toEqual([next]);
   });
 
-  test('a page ends when it holds enough data, and says that there is more', () => {
+  test.each([
+    { ends: 'holds enough data', limit: { maxEvents: 10, maxBytes: 250 } },
+    { ends: 'holds enough events', limit: { maxEvents: 3, maxBytes: 10_000 } },
+  ])('a page ends when it $ends, and says that there is more', ({ limit }) => {
     const world = new World(100_000);
     for (let i = 0; i < 10; i++) world.push(0, 1, { data: `"${'x'.repeat(98)}"` });
-    const page = world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, 250, 0);
+    const page = world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, limit, 0);
     expect(page).toMatchObject({ more: true });
     expect(page?.entries).toHaveLength(3);
+    const cursor = { live: { epoch: 'l', seqs: [0] }, durable: { epoch: 'd', seqs: [0] } };
+    const lanes = world.recent.readLanes(world.lanes, EVERY_TOPIC, cursor, limit, () => 0);
+    expect(lanes).toMatchObject({ page: { more: true }, cursor: { durable: { seqs: [3] } } });
+  });
+
+  test('a topic does not lose its last event to the one that follows it', () => {
+    const world = new World(250);
+    for (let i = 0; i < 10; i++) {
+      for (const topic of [0, 1, 2]) {
+        const event = world.push(topic, 1, { data: `"${'x'.repeat(100)}"` });
+        expect(world.recent.newest(world.trails[topic]!)).toEqual(event);
+      }
+      // The others have left, and were told so.
+      expect(world.trails.map(({ emptied }) => emptied)).toEqual([i + 1, i + 1, i]);
+    }
+  });
+
+  test('what is decoded counts, and is forgotten as others come', () => {
+    const [world, unread] = [new World(1_000_000), new World(1_000_000)];
+    for (const each of [world, unread]) each.push(0, 1);
+    world.readTrail(0, 'e1', 0);
+    expect(world.recent.bytes).toBeGreaterThan(unread.recent.bytes);
+    for (let i = 0; i < 2 * 4096; i++) for (const each of [world, unread]) each.push(1, 1);
+    expect(world.recent.bytes).toBe(unread.recent.bytes);
   });
 
   test('who reads the same gets the same event, encoded once', () => {
     const world = new World(100_000);
     world.push(0, 1);
-    const [first] = world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, 1, 0)?.entries ?? [];
-    const [again] = world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, 1, 0)?.entries ?? [];
+    const [first] =
+      world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, ALL, 0)?.entries ?? [];
+    const [again] =
+      world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 0 }, ALL, 0)?.entries ?? [];
     expect(again).toBe(first);
     expect(first).toBeDefined();
   });

@@ -2,7 +2,7 @@ import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
 import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
 import { ByteRing } from './byte-ring.ts';
 import { Deque } from './deque.ts';
-import { EncodedEvent } from './encoded-event.ts';
+import { EncodedEvent, type FrameBudget } from './encoded-event.ts';
 import {
   measureEvent,
   readDataLength,
@@ -14,10 +14,12 @@ import {
   writeEvent,
 } from './event-record.ts';
 
-/** How many events are kept decoded, and as many again that are about to be forgotten. */
-const MAX_DECODED = 4096;
-/** And how much data they may hold. */
-const MAX_DECODED_BYTES = 2 * 1024 * 1024;
+/** What events that were read may take in memory, decoded and with their frames; twice as much with those that are about to be forgotten. */
+const MAX_DECODED_BYTES = 4 * 1024 * 1024;
+/** What a decoded event costs beside its texts and frames, roughly. */
+const DECODED_OVERHEAD_BYTES = 256;
+/** After so many further events, those that nobody has read since are forgotten. */
+const FORGET_EVERY = 4096;
 
 /** The recent events of one (entity, engine, partition), in `seq` order without holes after `floor`. */
 export class Lane {
@@ -51,6 +53,12 @@ export interface TopicTrail {
 /** A page of recent events, or `undefined` where memory does not reach back far enough. */
 export type RecentPage = { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
 
+/** What one page may hold: events that match, and bytes of their data. */
+export interface PageLimit {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
 /** A lane that is being read. */
 interface LaneReading {
   readonly lane: Lane;
@@ -62,10 +70,10 @@ interface LaneReading {
 /**
  * Keeps the newest events of all followed entities, so that a storm of resuming clients reads memory and not the disk. One
  * budget in bytes over everything; the oldest go first. They are kept as bytes: as objects, each would grow old and cost
- * the collector of garbage its time, though hardly any is ever read. One that is read stays decoded for a while, since in
- * a storm everyone reads the same.
+ * the collector of garbage its time, though hardly any is ever read. Those that were read last stay decoded, within bounds of
+ * their own, since in a storm everyone reads the same.
  */
-export class RecentEvents {
+export class RecentEvents implements FrameBudget {
   readonly #ring: ByteRing;
   // Of the events that are kept, by their number: the first has the number `#first`, those after it follow.
   readonly #starts: Deque<number> = new Deque();
@@ -77,14 +85,20 @@ export class RecentEvents {
   #decodedBytes = 0;
   /** Were decoded before those of `#decoded`, and go when these are too many. */
   #decodedBefore: Map<number, EncodedEvent> = new Map();
-  #forgetAt = MAX_DECODED;
+  #decodedBytesBefore = 0;
+  #forgetAt = FORGET_EVERY;
 
   constructor(maxBytes: number) {
     this.#ring = new ByteRing(maxBytes);
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + this.#decodedBytes + this.#decodedBytesBefore;
+  }
+
+  /** A decoded event was encoded into a frame. */
+  addFrame(bytes: number): void {
+    this.#decodedBytes += bytes;
   }
 
   /** The newest event of a lane and of a trail. One that is longer than the whole budget leaves nothing before it either. */
@@ -100,24 +114,25 @@ export class RecentEvents {
       trail.onEmptied();
       return;
     }
+    // Before room is made for it: a topic whose newest event this is has not lost its last one.
+    const number = this.#first + this.#starts.length;
+    lane.recent.push(number);
+    trail.recent.push(number);
     let start = this.#ring.take(record.length);
     while (start === undefined) {
       this.#evictOldest();
       start = this.#ring.take(record.length);
     }
     writeEvent(this.#ring.memory, start, record);
-    const number = this.#first + this.#starts.length;
     this.#starts.push(start);
     this.#lanes.push(lane);
     this.#trails.push(trail);
     this.#bytes += record.length;
-    lane.recent.push(number);
-    trail.recent.push(number);
     if (number >= this.#forgetAt) this.#forgetDecoded(number);
   }
 
-  /** Everything of one topic after a position, up to `maxBytes` of data. */
-  readTrail(trail: TopicTrail, after: Position, maxBytes: number, oldestMs: number): RecentPage {
+  /** Everything of one topic after a position, up to a limit. */
+  readTrail(trail: TopicTrail, after: Position, limit: PageLimit, oldestMs: number): RecentPage {
     const { recent } = trail;
     if (recent.length === 0 || trail.epoch !== after.epoch) return undefined;
     const first = this.#start(recent.at(0));
@@ -129,7 +144,7 @@ export class RecentEvents {
     const entries: EncodedEvent[] = [];
     let bytes = 0;
     let index = start;
-    for (; index < recent.length && bytes < maxBytes; index++) {
+    for (; index < recent.length && bytes < limit.maxBytes && entries.length < limit.maxEvents; index++) {
       const entry = this.#decode(recent.at(index));
       entries.push(entry);
       bytes += entry.event.data.length;
@@ -151,15 +166,14 @@ export class RecentEvents {
   }
 
   /**
-   * Everything that matches after a cursor, up to `maxBytes` of data, in the order in which it was handed out: what came
-   * meanwhile in one lane must not overtake what a replay still has to give of another. Moves `cursor` seqs with what was
-   * looked at.
+   * Everything that matches after a cursor, up to a limit, in the order in which it was handed out: what came meanwhile in
+   * one lane must not overtake what a replay still has to give of another. Moves `cursor` seqs with what was looked at.
    */
   readLanes(
     lanes: readonly Lane[],
     patterns: readonly string[],
     cursor: Cursor,
-    maxBytes: number,
+    limit: PageLimit,
     oldestMs: (topic: string) => number,
   ): { readonly page: RecentPage; readonly cursor: Cursor } {
     const reached: Record<EngineSlot, number[] | undefined> = {
@@ -178,7 +192,8 @@ export class RecentEvents {
     const entries: EncodedEvent[] = [];
     let bytes = 0;
     let reading = nextToRead(readings);
-    for (; reading !== undefined && bytes < maxBytes; reading = nextToRead(readings)) {
+    for (; reading !== undefined; reading = nextToRead(readings)) {
+      if (bytes >= limit.maxBytes || entries.length >= limit.maxEvents) break;
       const { lane, seqs } = reading;
       const number = lane.recent.at(reading.index++);
       const start = this.#start(number);
@@ -203,12 +218,11 @@ export class RecentEvents {
   #decode(number: number): EncodedEvent {
     const known = this.#decoded.get(number);
     if (known !== undefined) return known;
-    const entry = this.#decodedBefore.get(number) ?? this.#read(number);
-    if (this.#decoded.size >= MAX_DECODED || this.#decodedBytes >= MAX_DECODED_BYTES) {
-      this.#forgetDecoded(this.#first + this.#starts.length);
-    }
+    const before = this.#decodedBefore.get(number);
+    if (this.#decodedBytes >= MAX_DECODED_BYTES) this.#forgetDecoded(this.#first + this.#starts.length);
+    const entry = before ?? this.#read(number);
     this.#decoded.set(number, entry);
-    this.#decodedBytes += entry.event.data.length;
+    this.#decodedBytes += entry.event.data.length + DECODED_OVERHEAD_BYTES + entry.frameBytes();
     return entry;
   }
 
@@ -217,14 +231,16 @@ export class RecentEvents {
     const { topic } = this.#trails.at(index);
     return new EncodedEvent(
       readEvent(this.#ring.memory, this.#starts.at(index), this.#lanes.at(index), topic),
+      this,
     );
   }
 
   /** Also as events come, so that nothing stays decoded that nobody reads any more. */
   #forgetDecoded(number: number): void {
-    this.#forgetAt = number + MAX_DECODED;
+    this.#forgetAt = number + FORGET_EVERY;
     if (this.#decoded.size === 0 && this.#decodedBefore.size === 0) return;
     this.#decodedBefore = this.#decoded;
+    this.#decodedBytesBefore = this.#decodedBytes;
     this.#decoded = new Map();
     this.#decodedBytes = 0;
   }

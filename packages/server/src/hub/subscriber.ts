@@ -49,7 +49,7 @@ export class Subscriber implements Flushable, Gathering {
   readonly feed: EntityFeed;
   readonly direct: readonly string[];
   readonly subscriptions: Subscription[] = [];
-  flushedMs = -Infinity;
+  flushStartedMs = -Infinity;
   readonly #sink: Sink;
   readonly #host: SubscriberHost;
   readonly #end: SubscriberOptions['end'];

@@ -222,7 +222,7 @@ const delays = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLengt
 describe('a snapshot and the events after it are all events, whatever happens meanwhile', () => {
   test('[VIEW-1] [VIEW-3] [VIEW-7] over the memory engine', async () => {
     const setting = fc.record({
-      maxRecentBytes: fc.constantFrom(1, 1000, 1_000_000),
+      maxRecentBytes: fc.constantFrom(1, 150, 400, 1000, 1_000_000),
       maxCacheBytes: fc.constantFrom(1, 5000, 1_000_000),
       retention: fc.constantFrom({}, { maxEvents: 4 }),
     });

@@ -199,7 +199,7 @@ export class TopicFolder {
   }
 
   #readRecent({ position }: FoldedState, feed: EntityFeed | undefined): EventPage | undefined {
-    const recent = position && feed?.readTopic(this.topic, position, PAGE.maxBytes);
+    const recent = position && feed?.readTopic(this.topic, position, PAGE);
     return recent && { events: recent.entries.map(({ event }) => event), more: recent.more };
   }
 
