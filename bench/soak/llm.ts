@@ -30,21 +30,24 @@ const tools = await compileNativeTools();
 if (tools === undefined) throw new Error('the viewers are a C program: install a C compiler (`cc`)');
 console.log(cores.description);
 let good = true;
-for (const mode of ['sdk', 'server'] as const) {
-  if (!values.mode.includes(mode)) continue;
-  const figures = await runLlm({
-    cores,
-    tools,
-    mode,
-    streams: Number(values.streams),
-    tokensPerSecond: Number(values.tokens),
-    viewersPerStream: Number(values.viewers),
-    warmUpMs: 3000,
-    measureMs: Number(values.seconds) * 1000,
-    profileDirectory: values.profile,
-  });
-  console.log(JSON.stringify(figures));
-  good &&= figures.p99Ms < MAX_P99_MS && figures.faults === 0 && figures.receivedShare > MIN_RECEIVED;
+try {
+  for (const mode of ['sdk', 'server'] as const) {
+    if (!values.mode.includes(mode)) continue;
+    const figures = await runLlm({
+      cores,
+      tools,
+      mode,
+      streams: Number(values.streams),
+      tokensPerSecond: Number(values.tokens),
+      viewersPerStream: Number(values.viewers),
+      warmUpMs: 3000,
+      measureMs: Number(values.seconds) * 1000,
+      profileDirectory: values.profile,
+    });
+    console.log(JSON.stringify(figures));
+    good &&= figures.p99Ms < MAX_P99_MS && figures.faults === 0 && figures.receivedShare > MIN_RECEIVED;
+  }
+} finally {
+  await tools.close();
 }
-await tools.close();
 process.exit(good ? 0 : 1);
