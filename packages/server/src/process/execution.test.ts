@@ -131,6 +131,19 @@ describe('an execution', () => {
     await until(() => pidsOf(tape).every(isGone), 'both to be gone');
   });
 
+  test('does not wait for what a command leaves behind that ends upon a signal to us', async () => {
+    const { execution, tape } = run(
+      ['sh', '-c', 'sleep 600 & trap "exit 4" TERM; echo "pids $$ $!"; while :; do sleep 0.1; done'],
+      { ownGroup: false },
+    );
+    await until(() => pidsOf(tape).length === 2, 'the shell to tell its pids');
+    execution.forward('SIGTERM');
+    expect(await execution.finished).toMatchObject({ exitCode: 4 });
+    const [, left] = pidsOf(tape);
+    expect(isGone(left!)).toBe(false);
+    process.kill(left!);
+  });
+
   test('is cancelled when its time is over', async () => {
     const { execution, tape } = run(['sleep', '600'], { timeoutMs: 50 });
     expect(await execution.finished).toMatchObject({ exitCode: 143, signal: 'SIGTERM' });

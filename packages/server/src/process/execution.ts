@@ -12,7 +12,7 @@ import { startOnTerminal, type TerminalMaker } from './terminal-child.ts';
 /** From SIGTERM to SIGKILL, unless said otherwise. */
 export const DEFAULT_GRACE_MS = 10_000;
 
-/** How long output may still come after everything was killed, or a command that was sent a signal has ended: somebody holds the pipes. */
+/** How long output may still come after everything was killed, or a command has ended upon a signal: somebody else holds the pipes. */
 const LAST_OUTPUT_MS = 1000;
 
 export interface ExecutionOptions extends PipedOptions {
@@ -66,7 +66,7 @@ export class Execution {
   readonly #startedMs: number = performance.now();
   readonly #timers = new Set<NodeJS.Timeout>();
   #ending: Ending | undefined;
-  #wasSignalled = false;
+  #signalledMs = -Infinity;
   #over = false;
 
   /** Starts at once. */
@@ -104,12 +104,13 @@ export class Execution {
 
   /**
    * A signal that was sent to us: the command's alone where it shares our process group, which has had it. The command may have
-   * ended without our having heard of it, so that nobody gets the signal: whatever is left behind is not waited for then.
+   * ended without our having heard of it, so that nobody gets the signal: when it is heard to have ended right after, what it left
+   * behind is waited for a second at most.
    */
   forward(signal: NodeJS.Signals): void {
     const pid = this.#child?.pid;
     if (pid === undefined || this.#over) return;
-    this.#wasSignalled = true;
+    this.#signalledMs = performance.now();
     if (this.#child?.ownGroup) this.signal(signal);
     else sendSignal(pid, signal);
   }
@@ -149,7 +150,8 @@ export class Execution {
       output.attach(stream, source, this.#options.passOn?.[stream]),
     );
     const outcome = await this.exited;
-    if (this.#wasSignalled) this.#after(LAST_OUTPUT_MS, () => this.abandonOutput());
+    if (performance.now() - this.#signalledMs < LAST_OUTPUT_MS)
+      this.#after(LAST_OUTPUT_MS, () => this.abandonOutput());
     await Promise.all(ended ?? []);
     this.#over = true;
     for (const timer of this.#timers) clearTimeout(timer);
