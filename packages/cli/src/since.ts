@@ -42,7 +42,7 @@ function readText(since: string | undefined, now: number): Since | undefined {
   if (since === 'earliest' || parsePosition(since) !== undefined || parseCursor(since) !== undefined)
     return since;
   throw new CliError(
-    `--since "${since}" cannot be read; write earliest, a position or cursor that you were given, 2026-11-20T12:00:00Z, or how long ago, such as 10m`,
+    `--since "${since}" cannot be read; write earliest, a position or cursor that you were given, 2026-11-20T12:00:00Z, or how long ago, such as 10m; \`sub\` takes snapshot as well`,
     EXIT.usage,
   );
 }

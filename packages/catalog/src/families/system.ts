@@ -73,7 +73,7 @@ export const systemFamily = eventFamily({
         duration_ms: Type.Optional(durationMs('How long it lasted.')),
         messages: Type.Optional(count('What the client sent.')),
         topics: Type.Optional(
-          Type.Array(Type.String(), { description: 'What it was subscribed to at its end, 32 at most.' }),
+          Type.Array(Type.String(), { description: 'What it was subscribed to, 32 at most.' }),
         ),
         code: Type.Optional(count('The number it was closed with; 1006 where nobody closed it.')),
         reason: Type.Optional(text('Why, in words.')),

@@ -69,7 +69,7 @@ export function addSub(program: Command): void {
     .argument('<pattern...>', 'topics and patterns, such as task.build-7 or "task.*"', patterns)
     .option(
       '--since <place>',
-      'begin at: earliest, a position, a cursor, a time (ISO 8601), how long ago (10m), or with a snapshot of the state',
+      'begin at: earliest, a position, a cursor, a time (ISO 8601), how long ago (10m), or snapshot: the state, then what follows',
     )
     .option(
       '--last <n>',

@@ -37,6 +37,10 @@ describe('the life of sessions', () => {
     const ann = await come({ sub: 'ann', roles: ['member'] });
     ann.send({ type: 'subscribe', topic: 'task.*' });
     await ann.next();
+    ann.send({ type: 'subscribe', topic: 'chat.a' });
+    await ann.next();
+    ann.send({ type: 'unsubscribe', topic: 'chat.a' });
+    await ann.next();
     ann.close();
     await until(async () => (await events('connections.websocket')).length === 2);
     const [connected, disconnected] = await events('connections.websocket');
@@ -49,8 +53,8 @@ describe('the life of sessions', () => {
       data: {
         connection_id: connected?.data.connection_id,
         user_id: 'ann',
-        messages: 1,
-        topics: ['task.*'],
+        messages: 3,
+        topics: ['task.*', 'chat.a'],
         code: 1005,
         reason: 'the client closed it',
         duration_ms: expect.any(Number),

@@ -59,6 +59,8 @@ export interface SessionSubscriptionsOptions {
 
 /** What a `subscribe` or `unsubscribe` counts in the session's backlog: 64 of them may wait. */
 const CONTROL_WORK = 16;
+/** Names of former subscriptions that a session remembers. */
+const MAX_FORMER = 32;
 
 /** What an open session follows: subscribing, unsubscribing, acknowledging, and what its token permits of that. */
 export class SessionSubscriptions {
@@ -67,6 +69,8 @@ export class SessionSubscriptions {
   #identity: Identity;
   #stopped = false;
   #resumed = false;
+  /** What it unsubscribed from; clients do so before they close. */
+  #former: Set<string> | undefined = undefined;
   /** Subscribing and unsubscribing happen one after the other. */
   readonly #control: Sequence = new Sequence();
 
@@ -80,6 +84,11 @@ export class SessionSubscriptions {
   get names(): readonly string[] {
     const { subscriptions } = this.#options.subscriber;
     return subscriptions.filter(({ implicit }) => !implicit).map(({ name }) => name);
+  }
+
+  /** What was asked for so far, whether it still stands or not. */
+  get everFollowed(): readonly string[] {
+    return this.#former === undefined ? this.names : [...new Set([...this.names, ...this.#former])];
   }
 
   /** A fresh token says what is permitted from now on: what it does not permit ends ([AUTH-5]). */
@@ -216,6 +225,8 @@ export class SessionSubscriptions {
     if (!this.#host.hub.unsubscribe(subscriber, topic)) {
       throw new MillraceError('not-subscribed', `there is no subscription to ${JSON.stringify(topic)}`);
     }
+    this.#former ??= new Set();
+    if (this.#former.size < MAX_FORMER) this.#former.add(topic);
     const code = 'client-request';
     subscriber.tell({
       type: 'unsubscribed',

@@ -269,7 +269,8 @@ export class Session implements Timed {
 
   #close(code: number, reason?: string): void {
     if (this.#state.kind === 'closed') return;
-    const { identity, subscriptions: topics } = this;
+    const { identity } = this;
+    const topics = 'subscriptions' in this.#state ? this.#state.subscriptions.everFollowed : [];
     const subscriber = this.#subscriber;
     this.#state = { kind: 'closed', code };
     if (subscriber !== undefined) {
