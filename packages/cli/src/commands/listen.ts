@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@millrace/client';
 import type { Since } from '@millrace/protocol';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { type ConnectionFlags, connect, createConnectionTeller, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
@@ -147,8 +147,16 @@ export function addListen(program: Command): void {
       'where to begin the first time: earliest, a position, a cursor, a time, or 10m',
     )
     .option('--attempts <n>', 'tries before an event becomes a dead letter', positiveInteger, 8)
-    .option('--retry-delay <duration>', 'the first wait, which doubles up to a minute', duration, 1000)
-    .option('--timeout <duration>', 'how long the receiver may take to answer', duration, 15_000)
+    .addOption(
+      new Option('--retry-delay <duration>', 'the first wait, which doubles up to a minute')
+        .argParser(duration)
+        .default(1000, '1s'),
+    )
+    .addOption(
+      new Option('--timeout <duration>', 'how long the receiver may take to answer')
+        .argParser(duration)
+        .default(15_000, '15s'),
+    )
     .option('--concurrency <n>', 'topics that are posted at a time', positiveInteger, 8)
     .option('-q, --quiet', 'no status on stderr');
   addConnectionOptions(command).action(listen);

@@ -12,8 +12,8 @@ a{color:var(--accent);text-decoration:none}
 a:hover{text-decoration:underline}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.875em}
 code{background:var(--panel);border-radius:4px;padding:.1em .3em;overflow-wrap:anywhere}
-pre{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;overflow-x:auto;line-height:1.5}
-pre code{background:none;padding:0;overflow-wrap:normal}
+pre{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.8rem 1rem;white-space:pre-wrap;line-height:1.5}
+pre code{background:none;padding:0}
 h1,h2,h3,h4{line-height:1.25;margin:0 0 .6rem}
 h2{margin-top:3rem;font-size:1.5rem}
 h4{margin:1.4rem 0 .5rem;color:var(--soft);font-size:.75rem;letter-spacing:.06em;text-transform:uppercase}
