@@ -206,7 +206,7 @@ describe('a second opener', () => {
         '--input-type=module',
         '-e',
         `import { lockFolder } from ${JSON.stringify(new URL('./sqlite-lock.ts', import.meta.url).href)};
-         lockFolder(${JSON.stringify(directory)});
+         globalThis.held = lockFolder(${JSON.stringify(directory)});
          console.log('held');
          setInterval(() => {}, 1e6);`,
       ],
