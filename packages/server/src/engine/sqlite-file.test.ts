@@ -212,10 +212,13 @@ describe('a second opener', () => {
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    await once(holder.stdout, 'data');
-    expect((await openingError()).code).toBe('locked');
-    holder.kill('SIGKILL');
-    await once(holder, 'exit');
+    try {
+      await once(holder.stdout, 'data');
+      expect((await openingError()).code).toBe('locked');
+    } finally {
+      holder.kill('SIGKILL');
+      await once(holder, 'exit');
+    }
     await open();
   });
 });
