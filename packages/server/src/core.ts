@@ -18,7 +18,7 @@ import { Publisher } from './session/publisher.ts';
 import { VIEWS_ENTITY } from './views/stored-states.ts';
 import { Views } from './views/views.ts';
 
-/** Memory for recent events: some ten thousand of usual size, which a storm of resuming clients reads. */
+/** Memory for recent events: some twenty thousand of usual size, which a storm of resuming clients reads. */
 const RECENT_BYTES = 8 * 1024 * 1024;
 
 /** Memory for the states of topics that somebody asked for. */

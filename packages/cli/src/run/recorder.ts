@@ -4,8 +4,8 @@ import { type Client, MillraceError } from '@millrace/client';
 import { InFlight } from '@millrace/server/process';
 
 /**
- * What may be on its way to the log before the command is paused. Of four times as many bytes the server held six copies, and was
- * no faster (`npm run soak:run`).
+ * What may be on its way to the log before the command is paused. With four times as many bytes the server
+ * grew by 30 MB more, and was no faster (`npm run soak:run`).
  */
 const MAX_EVENTS = 500;
 const MAX_BYTES = 512 * 1024;

@@ -273,11 +273,10 @@ export class EntityFeed {
     }
     const last = events[end - 1] as StoredEvent;
     channel.head = { epoch: last.epoch, offset: last.offset, seq: last.seq };
-    const whole = gathered.length > 1 ? new Map<Dialect, Chunk>() : undefined;
+    const whole = new Map<Dialect, Chunk>();
     for (let g = 0; g < gathered.length; g++) {
       const group = gathered[g] as GroupChunk;
-      const chunk =
-        whole !== undefined && group.length === end - start ? wholeChunk(group, whole) : group.chunk();
+      const chunk = group.length === end - start ? wholeChunk(group, whole) : group.chunk();
       if (chunk !== undefined) this.#give(channel, group, chunk);
     }
     if (entry !== undefined && waiters.length > 0) this.#offer(entry, waiters);

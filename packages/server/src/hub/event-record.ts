@@ -118,11 +118,6 @@ export function recordLength(memory: Buffer, start: number): number {
   return HEADER_BYTES + memory.readUInt32LE(start + NAMES_LENGTH) + memory.readUInt32LE(start + DATA_LENGTH);
 }
 
-/** Of the data, in bytes. */
-export function readDataLength(memory: Buffer, start: number): number {
-  return memory.readUInt32LE(start + DATA_LENGTH);
-}
-
 function flagsOf({ priority, sealed, source, key }: StoredEvent): number {
   return (
     PRIORITIES.indexOf(priority) |

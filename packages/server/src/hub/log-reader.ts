@@ -4,7 +4,6 @@ import type { EncodedEvent } from './encoded-event.ts';
 import type { EntityFeed } from './entity-feed.ts';
 import { type LogPage, type LogSource, type MovingCursor, POSITION_EVERY_MS } from './log-source.ts';
 import type { ReadTurns } from './read-turns.ts';
-
 import type { Snapshot } from './snapshot.ts';
 import type { Subscription } from './subscription.ts';
 

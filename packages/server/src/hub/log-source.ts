@@ -14,9 +14,8 @@ import {
 } from '../engine/engine.ts';
 import { CursorClock, cursorCovers, laterCursor } from './cursor-clock.ts';
 import type { CursorSource } from './dialect.ts';
-import type { EncodedEvent } from './encoded-event.ts';
 import type { EntityFeed } from './entity-feed.ts';
-import type { PageLimit } from './recent-events.ts';
+import type { PageLimit, RecentPage } from './recent-events.ts';
 
 /** How often sessions that follow patterns, or filter, are told how far they have come, in ms ([HB-4], [FILT-4]). */
 export const POSITION_EVERY_MS = 1000;
@@ -33,10 +32,7 @@ export interface MovingCursor extends CursorSource {
 /** A place in the log that moves on as it is read. */
 export interface LogSource {
   /** What memory holds after this place; `undefined` when memory does not reach back so far. Moves on. */
-  readRecent(
-    feed: EntityFeed,
-    limit: PageLimit,
-  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
+  readRecent(feed: EntityFeed, limit: PageLimit): RecentPage;
   /** The next page from the engine. Moves on when it is `ok`. */
   read(engine: Engine, limit: ReadLimit): Promise<LogPage>;
   /** After a failed read: moves to the oldest place from which reading is possible, and says what was left out. */
@@ -81,10 +77,7 @@ export class TopicSource implements LogSource {
     this.#seq = seq;
   }
 
-  readRecent(
-    feed: EntityFeed,
-    limit: PageLimit,
-  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
+  readRecent(feed: EntityFeed, limit: PageLimit): RecentPage {
     const page = feed.readTopic(this.topic, this.#position, limit);
     const last = page?.entries.at(-1)?.event;
     if (last !== undefined) this.#moveToEvent(last);
@@ -177,10 +170,7 @@ export class PatternSource implements LogSource {
     return new CursorClock(this.#pageStart);
   }
 
-  readRecent(
-    feed: EntityFeed,
-    limit: PageLimit,
-  ): { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined {
+  readRecent(feed: EntityFeed, limit: PageLimit): RecentPage {
     if (!isCursor(this.#from)) return undefined;
     const read = feed.readPatterns(this.patterns, this.#from, limit);
     if (read === undefined) return undefined;

@@ -1,11 +1,10 @@
 import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
-import type { EngineSlot, StoredEvent } from '../engine/engine.ts';
+import type { EngineSlot, ReadLimit, StoredEvent } from '../engine/engine.ts';
 import { ByteRing } from './byte-ring.ts';
 import { Deque } from './deque.ts';
 import { EncodedEvent, type FrameBudget } from './encoded-event.ts';
 import {
   measureEvent,
-  readDataLength,
   readEvent,
   readOffset,
   readSeq,
@@ -53,11 +52,8 @@ export interface TopicTrail {
 /** A page of recent events, or `undefined` where memory does not reach back far enough. */
 export type RecentPage = { readonly entries: readonly EncodedEvent[]; readonly more: boolean } | undefined;
 
-/** What one page may hold: events that match, and bytes of their data. */
-export interface PageLimit {
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-}
+/** What one page may hold of events that match. */
+export type PageLimit = Required<ReadLimit>;
 
 /** A lane that is being read. */
 interface LaneReading {
@@ -201,8 +197,9 @@ export class RecentEvents implements FrameBudget {
       seqs[lane.partition] = readSeq(memory, start);
       if (!selectsTopic(patterns, topic)) continue;
       if (readTimestamp(memory, start) < oldestMs(topic)) return { page: undefined, cursor };
-      entries.push(this.#decode(number));
-      bytes += readDataLength(memory, start);
+      const entry = this.#decode(number);
+      entries.push(entry);
+      bytes += entry.event.data.length;
     }
     const moved = {
       ...(cursor.live && { live: { epoch: cursor.live.epoch, seqs: reached.live as number[] } }),
