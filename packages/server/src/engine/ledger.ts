@@ -9,7 +9,7 @@ import {
 } from './engine.ts';
 import { EntityState } from './entity-state.ts';
 import { randomBase36 } from './event-id.ts';
-import type { FirstAppend } from './idempotency-window.ts';
+import type { FirstAppend } from './key-segment.ts';
 import { answerUnstored, type CommittedBatch, OpenPlan, type Plan } from './plan.ts';
 import type { Tombstone, Watermark } from './tombstones.ts';
 import { TopicState } from './topic-state.ts';
@@ -138,7 +138,7 @@ export class Ledger<Own = undefined> {
     topic.plannedTimestamp = timestamp;
     topic.plannedSealed = sealed;
     if (request.idempotencyKey !== undefined)
-      topic.remember(request.idempotencyKey, offset, seq, id, timestamp);
+      topic.remember(request.idempotencyKey, { offset, seq, id, timestamp });
     if (request.fence !== undefined) plan.raiseFence(topic, request.fence.name, request.fence.token);
     plan.requests.push(request);
     plan.topics.push(topic);
@@ -229,7 +229,7 @@ export class Ledger<Own = undefined> {
       for (let i = open.topics.length - 1; i >= 0; i--) {
         const topic = open.topics[i] as TopicState<Own>;
         const request = open.requests[i] as AppendRequest;
-        if (request.idempotencyKey !== undefined) topic.keys?.remove(request.idempotencyKey);
+        if (request.idempotencyKey !== undefined) topic.keys?.removeNewest(request.idempotencyKey);
         topic.plannedOffset = topic.offset;
         topic.plannedTimestamp = topic.timestamp;
         topic.plannedSealed = topic.sealed;
@@ -379,7 +379,7 @@ export class Ledger<Own = undefined> {
 
   /** Restores a key of a restored topic. A topic's keys come in offset order. */
   restoreKey(topic: TopicState<Own>, key: string, first: FirstAppend): void {
-    topic.remember(key, first.offset, first.seq, first.id, first.timestamp);
+    topic.remember(key, first);
   }
 
   /** Restores a removed topic. They come in the order in which they were removed. */

@@ -1,5 +1,6 @@
 import type { EngineSlot, TopicHead } from './engine.ts';
 import { IdempotencyWindow } from './idempotency-window.ts';
+import type { FirstAppend } from './key-segment.ts';
 
 /**
  * What a {@link Ledger} knows of one topic. Only the ledger writes these fields; engines read them.
@@ -67,9 +68,9 @@ export class TopicState<Own = undefined> {
     };
   }
 
-  remember(key: string, offset: number, seq: number, id: string, timestamp: number): void {
+  remember(key: string, first: FirstAppend): void {
     this.keys ??= new IdempotencyWindow();
-    this.keys.add(key, offset, seq, id, timestamp);
+    this.keys.add(key, first);
   }
 
   raiseFence(name: string, token: number): void {
