@@ -114,8 +114,11 @@ function viewersOf(
   return new Child({ ...cores.forLoad(tools.subscribers, args), name: 'the viewers' });
 }
 
+/** Nor are the pauses of the load's own collector of garbage, which has the other core's only thread. */
+const LOAD_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=32'];
+
 function nodeArgs(file: string, args: readonly string[]): string[] {
-  return ['--conditions=source', join(import.meta.dirname, file), ...args];
+  return [...LOAD_FLAGS, '--conditions=source', join(import.meta.dirname, file), ...args];
 }
 
 function serve(
