@@ -114,7 +114,7 @@ function viewersOf(
   return new Child({ ...cores.forLoad(tools.subscribers, args), name: 'the viewers' });
 }
 
-/** Nor are the pauses of the load's own collector of garbage, which has the other core's only thread. */
+/** Four threads that collect the load's garbage would stop the viewers on their one core too. */
 const LOAD_FLAGS = ['--single-threaded-gc', '--max-semi-space-size=32'];
 
 function nodeArgs(file: string, args: readonly string[]): string[] {

@@ -1,21 +1,39 @@
 import { IDEMPOTENCY_WINDOW_MS } from '@millrace/protocol';
-import { type FirstAppend, type HashedKey, hashKey, KeySegment, recordLength } from './key-segment.ts';
+import {
+  type FirstAppend,
+  type HashedKey,
+  hashKey,
+  KeySegment,
+  NEWEST_FIRST,
+  recordLength,
+} from './key-segment.ts';
 
 /** Keys that one topic remembers however old they are. */
 export const IDEMPOTENCY_WINDOW_KEYS = 10_000;
 
-/** Each segment is as large as all before it together, within these bounds, in bytes: few to look through, none that costs a pause. */
-const MIN_SEGMENT_BYTES = 128;
-const MAX_SEGMENT_BYTES = 4 * 1024 * 1024;
+/** Each segment is as large as all before it together, within these bounds, in bytes: few to look through, and nothing is ever copied. */
+const MIN_SEGMENT_BYTES = 1024;
+const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
+
+/** As many keys are kept as they are. */
+const MAX_FEW = 8;
+
+interface Entry {
+  readonly key: string;
+  readonly first: FirstAppend;
+}
 
 /**
  * One topic's memory of idempotency keys: the newest {@link IDEMPOTENCY_WINDOW_KEYS}, and all of the last
  * {@link IDEMPOTENCY_WINDOW_MS}. It knows nothing of the events themselves, so it survives their trimming. Keys live for
- * minutes and are hardly ever asked for: as bytes they take less than a third of the memory, and the collector of
- * garbage has nothing to do with them. (Earned by `npm run soak:llm`.)
+ * minutes and are hardly ever asked for: as bytes they take less than half of the memory, and the collector of
+ * garbage has nothing to do with them. (Earned by `npm run soak:llm`.) Where there are only a few, a segment would take twice
+ * as much as they do; most topics never have more.
  */
 export class IdempotencyWindow {
-  /** Oldest first; none but the last is empty. */
+  /** All keys, oldest first, while they are few. */
+  #few: readonly Entry[] | undefined = [];
+  /** Oldest first; only the last may be empty. */
   readonly #segments: KeySegment[] = [];
   #size = 0;
   #bytes = 0;
@@ -26,6 +44,7 @@ export class IdempotencyWindow {
 
   get(key: string): FirstAppend | undefined {
     if (this.#size === 0) return undefined;
+    if (this.#few !== undefined) return this.#few.find((entry) => entry.key === key)?.first;
     const hashed = hashKey(key);
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const found = this.#segments[i]?.find(hashed);
@@ -36,23 +55,40 @@ export class IdempotencyWindow {
 
   /** Remembers a new key. Keys come in offset order; their timestamps drive the window. */
   add(key: string, first: FirstAppend): void {
-    const hashed = hashKey(key);
-    if (this.#segments.at(-1)?.add(hashed, first) !== true) this.#addSegment(hashed, first);
     this.#size++;
+    if (this.#few !== undefined) {
+      this.#few = [...this.#few, { key, first }];
+      if (this.#few.length <= MAX_FEW) return;
+      for (const entry of this.#few) this.#append(hashKey(entry.key), entry.first);
+      this.#few = undefined;
+    } else {
+      this.#append(hashKey(key), first);
+    }
     this.#evict(first.timestamp - IDEMPOTENCY_WINDOW_MS);
   }
 
-  /** Takes back a key whose append was rolled back: the newest that there is. */
+  /**
+   * Takes back a key whose append was rolled back: the newest that there is, unless it has left the window meanwhile.
+   * One emptied segment stays: for whoever tries again while the disk is full, it would else be made anew each time.
+   */
   removeNewest(key: string): void {
-    const segment = this.#segments.at(-1);
-    if (segment?.removeNewest(hashKey(key)) !== true) throw new Error('keys are taken back newest first');
+    if (this.#few !== undefined) {
+      this.#few = withoutNewest(this.#few, key);
+      this.#size = this.#few.length;
+      return;
+    }
+    let last = this.#segments.length - 1;
+    if (this.#segments[last]?.isEmpty) last--;
+    const segment = this.#segments[last];
+    if (segment?.removeNewest(hashKey(key)) !== true) return;
     this.#size--;
-    if (segment.isEmpty) this.#forget(this.#segments.length - 1);
+    if (segment.isEmpty && last + 1 < this.#segments.length) this.#forget(last + 1);
   }
 
-  #addSegment(hashed: HashedKey, first: FirstAppend): void {
+  #append(hashed: HashedKey, first: FirstAppend): void {
+    if (this.#segments.at(-1)?.add(hashed, first) === true) return;
     const wanted = Math.min(Math.max(this.#bytes, MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES);
-    const segment = new KeySegment(Math.max(wanted, recordLength(hashed, first.id)));
+    const segment = new KeySegment(Math.max(wanted, recordLength(hashed.key, first.id)));
     segment.add(hashed, first);
     this.#segments.push(segment);
     this.#bytes += segment.bytes;
@@ -72,4 +108,11 @@ export class IdempotencyWindow {
     const [segment] = this.#segments.splice(index, 1);
     this.#bytes -= segment?.bytes ?? 0;
   }
+}
+
+function withoutNewest(few: readonly Entry[], key: string): readonly Entry[] {
+  const at = few.findIndex((entry) => entry.key === key);
+  if (at === -1) return few;
+  if (at !== few.length - 1) throw new Error(NEWEST_FIRST);
+  return few.slice(0, -1);
 }

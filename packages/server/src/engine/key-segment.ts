@@ -12,27 +12,28 @@ export interface FirstAppend {
 /*
  * A key with its first append is a record of bytes:
  *
- *   hash of the key             uint32
- *   its length in bytes         uint32
- *   length of the id in bytes   uint16
- *   whether the key is UTF-16   uint8
- *   offset, seq, timestamp      float64 each
- *   the id                      Latin-1
- *   the key                     Latin-1, or UTF-16 where that cannot say it
+ *   hash of the key                       uint32
+ *   lengths of the key and of the id      uint32 each, in UTF-16 units
+ *   whether both are UTF-16               uint8
+ *   offset, seq, timestamp                float64 each
+ *   the id, the key                       Latin-1, or UTF-16 where one of them needs it
  */
 const HASH = 0;
 const KEY_LENGTH = 4;
 const ID_LENGTH = 8;
-const IS_UTF16 = 10;
-const OFFSET = 11;
-const SEQ = 19;
-const TIMESTAMP = 27;
-const HEADER_BYTES = 35;
+const IS_UTF16 = 12;
+const OFFSET = 13;
+const SEQ = 21;
+const TIMESTAMP = 29;
+const HEADER_BYTES = 37;
+
+/** What is wrong with whoever takes back another key first. */
+export const NEWEST_FIRST = 'keys are taken back newest first';
 
 /** The table of places has one for so many bytes of records: with keys of usual length, half of it is free. */
 const BYTES_PER_SLOT = 32;
 
-/** Chosen for each process, so that nobody can prepare keys whose hashes collide. */
+/** Of each process its own: keys that collide in one hardly do in another. */
 const SEED = randomInt(2 ** 32);
 
 /** A key, ready to be looked for in any segment. */
@@ -40,29 +41,34 @@ export interface HashedKey {
   readonly key: string;
   /** 32 bits. */
   readonly hash: number;
-  readonly encoding: 'latin1' | 'utf16le';
 }
 
 export function hashKey(key: string): HashedKey {
   let hash = SEED;
-  let units = 0;
   for (let i = 0; i < key.length; i++) {
-    const unit = key.charCodeAt(i);
-    units |= unit;
-    hash = Math.imul(hash ^ unit, 0xcc9e2d51);
+    hash = Math.imul(hash ^ key.charCodeAt(i), 0xcc9e2d51);
     hash = (hash << 15) | (hash >>> 17);
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  return { key, hash: (hash ^ (hash >>> 13)) >>> 0, encoding: units > 0xff ? 'utf16le' : 'latin1' };
+  return { key, hash: (hash ^ (hash >>> 13)) >>> 0 };
 }
 
 /** The length of a record, in bytes. */
-export function recordLength({ key, encoding }: HashedKey, id: string): number {
-  return HEADER_BYTES + id.length + keyLength(key, encoding);
+export function recordLength(key: string, id: string): number {
+  return HEADER_BYTES + (key.length + id.length) * bytesPerUnit(!isLatin1(key) || !isLatin1(id));
 }
 
-function keyLength(key: string, encoding: HashedKey['encoding']): number {
-  return encoding === 'utf16le' ? 2 * key.length : key.length;
+function isLatin1(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return false;
+  return true;
+}
+
+function bytesPerUnit(isUtf16: boolean): number {
+  return isUtf16 ? 2 : 1;
+}
+
+function encodingOf(isUtf16: boolean): 'utf16le' | 'latin1' {
+  return isUtf16 ? 'utf16le' : 'latin1';
 }
 
 /**
@@ -99,30 +105,31 @@ export class KeySegment {
     if (start === undefined) return undefined;
     const memory = this.#memory;
     const idAt = start + HEADER_BYTES;
+    const isUtf16 = this.#isUtf16(start);
+    const idEnd = idAt + memory.readUInt32LE(start + ID_LENGTH) * bytesPerUnit(isUtf16);
     return {
       offset: memory.readDoubleLE(start + OFFSET),
       seq: memory.readDoubleLE(start + SEQ),
-      id: memory.toString('latin1', idAt, idAt + memory.readUInt16LE(start + ID_LENGTH)),
+      id: memory.toString(encodingOf(isUtf16), idAt, idEnd),
       timestamp: memory.readDoubleLE(start + TIMESTAMP),
     };
   }
 
-  /** False when there is no room; the key must not be here. */
-  add(hashed: HashedKey, { offset, seq, id, timestamp }: FirstAppend): boolean {
-    const { key, hash, encoding } = hashed;
+  /** False when there is no room. */
+  add({ key, hash }: HashedKey, { offset, seq, id, timestamp }: FirstAppend): boolean {
+    const isUtf16 = !isLatin1(key) || !isLatin1(id);
     const start = this.#end;
-    const end = start + recordLength(hashed, id);
+    const end = start + HEADER_BYTES + (key.length + id.length) * bytesPerUnit(isUtf16);
     if (end > this.bytes) return false;
     const memory = this.#memory;
     memory.writeUInt32LE(hash, start + HASH);
-    memory.writeUInt32LE(keyLength(key, encoding), start + KEY_LENGTH);
-    memory.writeUInt16LE(id.length, start + ID_LENGTH);
-    memory.writeUInt8(encoding === 'utf16le' ? 1 : 0, start + IS_UTF16);
+    memory.writeUInt32LE(key.length, start + KEY_LENGTH);
+    memory.writeUInt32LE(id.length, start + ID_LENGTH);
+    memory.writeUInt8(isUtf16 ? 1 : 0, start + IS_UTF16);
     memory.writeDoubleLE(offset, start + OFFSET);
     memory.writeDoubleLE(seq, start + SEQ);
     memory.writeDoubleLE(timestamp, start + TIMESTAMP);
-    const keyAt = start + HEADER_BYTES + memory.write(id, start + HEADER_BYTES, 'latin1');
-    memory.write(key, keyAt, encoding);
+    memory.write(id + key, start + HEADER_BYTES, encodingOf(isUtf16));
     this.#slots[this.#freeSlot(hash)] = start + 1;
     this.#end = end;
     return true;
@@ -133,11 +140,12 @@ export class KeySegment {
     this.#start += this.#lengthAt(this.#start);
   }
 
-  /** Takes back the newest key. False when it is another one. */
+  /** Takes back the newest key. False when it is not here: it has left meanwhile. */
   removeNewest(hashed: HashedKey): boolean {
     const slot = this.#slotOf(hashed);
     const start = this.#startAt(slot);
-    if (start === undefined || start + this.#lengthAt(start) !== this.#end) return false;
+    if (start === undefined) return false;
+    if (start + this.#lengthAt(start) !== this.#end) throw new Error(NEWEST_FIRST);
     // Nothing was placed after it, so that no search has to come past this slot.
     this.#slots[slot] = 0;
     this.#end = start;
@@ -151,7 +159,12 @@ export class KeySegment {
 
   #lengthAt(start: number): number {
     const memory = this.#memory;
-    return HEADER_BYTES + memory.readUInt16LE(start + ID_LENGTH) + memory.readUInt32LE(start + KEY_LENGTH);
+    const units = memory.readUInt32LE(start + ID_LENGTH) + memory.readUInt32LE(start + KEY_LENGTH);
+    return HEADER_BYTES + units * bytesPerUnit(this.#isUtf16(start));
+  }
+
+  #isUtf16(start: number): boolean {
+    return this.#memory.readUInt8(start + IS_UTF16) === 1;
   }
 
   /** The slot of a key, or the free one that says that it is not here. */
@@ -175,14 +188,13 @@ export class KeySegment {
   }
 
   /** A key that has left may have come again. */
-  #holds(start: number, { key, hash, encoding }: HashedKey): boolean {
+  #holds(start: number, { key, hash }: HashedKey): boolean {
     const memory = this.#memory;
     if (start < this.#start || memory.readUInt32LE(start + HASH) !== hash) return false;
-    const isUtf16 = memory.readUInt8(start + IS_UTF16) === 1;
-    if (isUtf16 !== (encoding === 'utf16le')) return false;
-    const length = memory.readUInt32LE(start + KEY_LENGTH);
-    if (length !== keyLength(key, encoding)) return false;
-    const keyAt = start + HEADER_BYTES + memory.readUInt16LE(start + ID_LENGTH);
-    return memory.toString(encoding, keyAt, keyAt + length) === key;
+    if (memory.readUInt32LE(start + KEY_LENGTH) !== key.length) return false;
+    const isUtf16 = this.#isUtf16(start);
+    const unit = bytesPerUnit(isUtf16);
+    const keyAt = start + HEADER_BYTES + memory.readUInt32LE(start + ID_LENGTH) * unit;
+    return memory.toString(encodingOf(isUtf16), keyAt, keyAt + key.length * unit) === key;
   }
 }

@@ -107,6 +107,21 @@ describe('the idempotency window', () => {
     expect(store(ledger, 'a', { idempotencyKey: 'k5' }, late)).toMatchObject({ duplicate: true });
   });
 
+  test('plans are rolled back whole, over several topics and behind a window that has moved on', () => {
+    const ledger = open();
+    store(ledger, 'a');
+    store(ledger, 'b');
+    const keyed = (topic: string, key: string) => request(topic, { idempotencyKey: key });
+    const first = ledger.plan([keyed('a', 'k'), keyed('b', 'k'), keyed('a', 'l')], 1000);
+    const many = Array.from({ length: IDEMPOTENCY_WINDOW_KEYS }, (_, i) => keyed('a', `k${i}`));
+    ledger.plan([...many, keyed('b', 'l')], 1000 + 600_001);
+    first.rollback();
+    for (const topic of ['a', 'b']) {
+      expect(ledger.topic('acme', topic)).toMatchObject({ offset: 1, plannedOffset: 1, keys: { size: 0 } });
+      expect(store(ledger, topic, { idempotencyKey: 'k' }, 700_000)).toMatchObject({ duplicate: false });
+    }
+  });
+
   test('keeps a key that was rolled back and came again', () => {
     const ledger = open();
     store(ledger, 'a');
