@@ -18,7 +18,7 @@ const flags = [
   // (scenario "idle" of `npm run bench`). In MB.
   '--max-semi-space-size=8',
   // Node gives V8 four threads for its work beside our code. On a single core they only take it from our code: whenever old garbage was
-  // marked, half of it for 200 ms, and every token of that time was late (`npm run soak:llm`). There is one left, which compiles.
+  // marked, half of it for 200 ms, and many tokens of that time were late (`npm run soak:llm`). There is one left, which compiles.
   ...(availableParallelism() === 1 ? ['--v8-pool-size=1', '--single-threaded-gc'] : []),
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.

@@ -11,7 +11,7 @@ import {
 /** Keys that one topic remembers however old they are. */
 export const IDEMPOTENCY_WINDOW_KEYS = 10_000;
 
-/** Each segment is as large as all before it together, within these bounds, in bytes: few to look through, and nothing is ever copied. */
+/** Each segment is as large as all before it together, within these bounds, in bytes: few to look through, and none is ever copied. */
 const MIN_SEGMENT_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 16 * 1024 * 1024;
 
@@ -28,7 +28,7 @@ interface Entry {
  * {@link IDEMPOTENCY_WINDOW_MS}. It knows nothing of the events themselves, so it survives their trimming. Keys live for
  * minutes and are hardly ever asked for: as bytes they take less than half of the memory, and the collector of
  * garbage has nothing to do with them. (Earned by `npm run soak:llm`.) Where there are only a few, a segment would take twice
- * as much as they do; most topics never have more.
+ * as much as they do.
  */
 export class IdempotencyWindow {
   /** All keys, oldest first, while they are few. */

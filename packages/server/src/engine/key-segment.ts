@@ -55,7 +55,11 @@ export function hashKey(key: string): HashedKey {
 
 /** The length of a record, in bytes. */
 export function recordLength(key: string, id: string): number {
-  return HEADER_BYTES + (key.length + id.length) * bytesPerUnit(!isLatin1(key) || !isLatin1(id));
+  return HEADER_BYTES + (key.length + id.length) * bytesPerUnit(needUtf16(key, id));
+}
+
+function needUtf16(key: string, id: string): boolean {
+  return !isLatin1(key) || !isLatin1(id);
 }
 
 function isLatin1(text: string): boolean {
@@ -117,7 +121,7 @@ export class KeySegment {
 
   /** False when there is no room. */
   add({ key, hash }: HashedKey, { offset, seq, id, timestamp }: FirstAppend): boolean {
-    const isUtf16 = !isLatin1(key) || !isLatin1(id);
+    const isUtf16 = needUtf16(key, id);
     const start = this.#end;
     const end = start + HEADER_BYTES + (key.length + id.length) * bytesPerUnit(isUtf16);
     if (end > this.bytes) return false;
