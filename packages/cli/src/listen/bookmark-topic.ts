@@ -22,19 +22,31 @@ export class BookmarkTopic {
     this.#topic = topic;
   }
 
-  /** The newest bookmark; `undefined` where there is none. */
-  async load(): Promise<BookmarkState | undefined> {
-    const newest = await this.#newest();
-    if (newest === undefined) return undefined;
-    this.#head = newest.offset;
-    // Written by `save`, by whoever may publish here.
-    return newest.data as BookmarkState;
+  /** The newest bookmark, written anew so that no other listener can write behind it; `undefined` where there is none. */
+  async takeOver(): Promise<BookmarkState | undefined> {
+    for (;;) {
+      const newest = await this.#newest();
+      if (newest === undefined) return undefined;
+      this.#head = newest.offset;
+      // Written by `save`, by whoever may publish here.
+      const state = newest.data as BookmarkState;
+      // The other may have saved since it was read.
+      if (await this.#write(state)) return state;
+    }
   }
 
   /** Does nothing when it is what was saved last. */
   async save(state: BookmarkState): Promise<void> {
+    if (await this.#write(state)) return;
+    throw new CliError(
+      `another listener named "${this.#name}" has taken over; give one of them another --name`,
+    );
+  }
+
+  /** Whether it stands behind the one that this listener knows. */
+  async #write(state: BookmarkState): Promise<boolean> {
     const text = JSON.stringify(state);
-    if (text === this.#written) return;
+    if (text === this.#written) return true;
     try {
       const { offset } = await this.#client.publish(this.#topic, BOOKMARK_EVENT, state, {
         key: 'progress',
@@ -42,11 +54,10 @@ export class BookmarkTopic {
       });
       this.#head = offset;
       this.#written = text;
+      return true;
     } catch (error) {
       if (!(error instanceof MillraceError) || error.code !== 'conflict') throw error;
-      throw new CliError(
-        `another listener named "${this.#name}" has taken over; give one of them another --name`,
-      );
+      return false;
     }
   }
 
