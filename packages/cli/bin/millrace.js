@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// In the workspace the sources run, published the code that was built from them.
+// Runs Node.js with the flags that it needs here.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,6 @@ if (process.execve === undefined) {
   process.exit(1);
 }
 const source = new URL('../src/main.ts', import.meta.url);
-const built = new URL('../dist/main.js', import.meta.url);
 const flags = [
   '--disable-warning=ExperimentalWarning',
   // Young garbage in more room than this buys no throughput, and ten thousand quiet sessions would pay for the room
@@ -23,7 +22,8 @@ const flags = [
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.
   ...(process.argv[2] === 'serve' ? ['--heap-growing-percent=50'] : []),
-  ...(existsSync(source) ? ['--conditions=source', fileURLToPath(source)] : [fileURLToPath(built)]),
+  ...(existsSync(source) ? ['--conditions=source'] : []),
+  fileURLToPath(new URL('./start.js', import.meta.url)),
 ];
 // This process becomes the other one, so that signals, exit status and the terminal are its own.
 process.execve(process.execPath, [process.execPath, ...flags, ...process.argv.slice(2)], process.env);

@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+/** What `millrace` runs, for what starts it without us. */
+export const MAIN = fileURLToPath(new URL('../bin/start.js', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { loadTerminals } from '@millrace/server/process';
 import { ApiClient, until } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Millrace, type Served, serve } from '../../test/millrace.ts';
+import { MAIN, Millrace, type Served, serve } from '../../test/millrace.ts';
 import { userName } from '../local-token.ts';
 
 // Each test is several processes.
@@ -134,10 +133,9 @@ describe('millrace run --pty', () => {
     const { spawn } = await loadTerminals();
     const script =
       'stty size; echo up; read line; echo "got $line"; trap "stty size; exit 5" WINCH; echo ready; while :; do sleep 0.1; done';
-    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const terminal = spawn(
       process.execPath,
-      ['--conditions=source', main, 'run', '-q', '--pty', '--', 'sh', '-c', script],
+      ['--conditions=source', MAIN, 'run', '-q', '--pty', '--', 'sh', '-c', script],
       { cols: 90, rows: 20, cwd, env: { PATH: process.env.PATH, HOME: cwd, MILLRACE_URL: server.url } },
     );
     let seen = '';
