@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { printFailedChecks, runChecks, runCommand } from './check.ts';
+import { workspaceRoot } from './source-files.ts';
 import { countsLine, countTests, type TestCounts, type TestReport } from './test-counts.ts';
 
 function runTests(args: readonly string[]): TestCounts & { readonly succeeded: boolean } {
@@ -19,6 +20,9 @@ function runTests(args: readonly string[]): TestCounts & { readonly succeeded: b
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+// Each test file has a process of its own, and all of them load the same libraries.
+process.env.NODE_COMPILE_CACHE ??= join(workspaceRoot, 'node_modules', '.cache', 'compiled');
 
 const failedChecks = runChecks();
 console.log('\n── tests');

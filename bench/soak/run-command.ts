@@ -1,13 +1,17 @@
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 /*
  * A command that prints: `--bytes` in all, the same ones every time, to stdout and stderr by turns, in writes of uneven sizes. With
- * `--work-ms` it computes for so long before each of its megabytes.
+ * `--work-ms` it computes for so long before each of its megabytes. Into the file `--took` it writes how many seconds all of it took.
  */
 
 const { values } = parseArgs({
-  options: { bytes: { type: 'string', default: '100000000' }, 'work-ms': { type: 'string', default: '0' } },
+  options: {
+    bytes: { type: 'string', default: '100000000' },
+    'work-ms': { type: 'string', default: '0' },
+    took: { type: 'string' },
+  },
 });
 const total = Number(values.bytes);
 const workMsPerMegabyte = Number(values['work-ms']);
@@ -48,6 +52,7 @@ function print(fd: 1 | 2, from: number, to: number): void {
 
 const sleeping = new Int32Array(new SharedArrayBuffer(4));
 const page = text();
+const begin = performance.now();
 let random = 20_261_120;
 let printed = 0;
 let toStderr = false;
@@ -60,4 +65,5 @@ while (printed < total) {
   printed += size;
   toStderr = random % 5 === 0;
 }
+if (values.took !== undefined) writeFileSync(values.took, String((performance.now() - begin) / 1000));
 process.exitCode = 7;

@@ -188,22 +188,31 @@ async function throughput(round: number, expected: { stdout: string; stderr: str
   }
 }
 
+/**
+ * How much longer the command itself takes, from its first byte to its last. What `millrace run` needs before it and after it is the same
+ * for a command of a minute, and is told by itself.
+ */
 async function slowdown(): Promise<void> {
   const size = 40e6;
-  const alone = async (workMs: number) =>
-    (await time(...spread(printing('--bytes', String(size), '--work-ms', String(workMs))))).seconds;
+  const took = join(directory, 'took');
+  const paced = (workMs: number) =>
+    printing('--bytes', String(size), '--work-ms', String(workMs), '--took', took);
+  const ownSeconds = (): number => Number(readFileSync(took, 'utf8'));
+  const alone = async (workMs: number): Promise<number> => {
+    await time(...spread(paced(workMs)));
+    return ownSeconds();
+  };
   let workMs = 190;
   for (let i = 0; i < 3; i++) workMs *= size / PACE_BYTES_PER_SECOND / (await alone(workMs));
   const pairs: { alone: number; recorded: number }[] = [];
   for (let i = 0; i < Number(values.rounds); i++) {
     const without = await alone(workMs);
-    const withUs = await recorded(
-      `tool.paced-${i}`,
-      printing('--bytes', String(size), '--work-ms', String(workMs)),
-    );
-    pairs.push({ alone: without, recorded: withUs.seconds });
+    const { seconds, cpu } = await recorded(`tool.paced-${i}`, paced(workMs));
+    const withUs = ownSeconds();
+    pairs.push({ alone: without, recorded: withUs });
     console.log(
-      `paced: alone ${without.toFixed(2)} s (${mb(size / without)} MB/s), recorded ${withUs.seconds.toFixed(2)} s`,
+      `paced: alone ${without.toFixed(2)} s (${mb(size / without)} MB/s), recorded ${withUs.toFixed(2)} s, ` +
+        `and ${(seconds - withUs).toFixed(2)} s to start and to end; CPU run ${cpu.toFixed(1)} s`,
     );
   }
   const least = (of: (pair: (typeof pairs)[number]) => number): number => Math.min(...pairs.map(of));
