@@ -16,9 +16,11 @@ const flags = [
   // Young garbage in more room than this buys no throughput, and ten thousand quiet sessions would pay for the room
   // (scenario "idle" of `npm run bench`). In MB.
   '--max-semi-space-size=8',
-  // Node gives V8 four threads for its work beside our code. On a single core they only take it from our code: whenever old garbage was
-  // marked, half of it for 200 ms, and many tokens of that time were late (`npm run soak:llm`). There is one left, which compiles.
-  ...(availableParallelism() === 1 ? ['--v8-pool-size=1', '--single-threaded-gc'] : []),
+  // V8 allocates as old at once what looks as if it grew old. Here that were arrays of publications under way: dead a moment later, they
+  // kept whatever they pointed to until old garbage was collected, ten times as often as it had to be (`npm run soak:llm`).
+  '--no-allocation-site-pretenuring',
+  // Node gives V8 four threads for its work beside our code. On a single core they only take it from our code.
+  ...(availableParallelism() === 1 ? ['--v8-pool-size=1'] : []),
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.
   ...(process.argv[2] === 'serve' ? ['--heap-growing-percent=50'] : []),
