@@ -14,6 +14,7 @@ export function startNodeServer(
     '--conditions=source',
     // As the command `millrace` starts itself; it is fair to all.
     '--max-semi-space-size=8',
+    '--no-allocation-site-pretenuring',
     ...profiling,
     join(import.meta.dirname, file),
     ...args,
