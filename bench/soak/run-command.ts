@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { writeFileSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
@@ -29,13 +30,17 @@ function text(): Buffer {
   return Buffer.concat(lines);
 }
 
-/** Busy, not asleep: what takes time from the command shows. */
+const BLOCK = Buffer.alloc(16_384, 'work');
+const BLOCKS_PER_MS = 64;
+
+/**
+ * Busy, not asleep: what takes time from the command shows. Native code, which is as quick in one run as in the next, and a number of
+ * rounds, not a deadline: a command that is disturbed has as much to do as before.
+ */
 function work(ms: number): void {
-  // Rounds, not a deadline: a command that is disturbed has as much to do as before.
-  const rounds = Math.round(ms * 20_000);
-  let x = 1;
-  for (let i = 0; i < rounds; i++) x = (Math.imul(x, 48271) + i) | 0;
-  if (x === 0.5) throw new Error('never');
+  const hash = createHash('sha256');
+  for (let i = ms * BLOCKS_PER_MS; i > 0; i--) hash.update(BLOCK);
+  hash.digest();
 }
 
 /** Waits for whoever reads: a warning of Node's makes stderr a pipe that does not. */

@@ -60,7 +60,7 @@ test('passes on at once, records together in the order it came', async () => {
 
 test('does not wait when there is much', async () => {
   const { stdout, recorded } = setUp();
-  stdout.write('x'.repeat(16 * 1024));
+  stdout.write('x'.repeat(48 * 1024));
   await turn();
   expect(recorded).toHaveLength(1);
 });
