@@ -118,7 +118,7 @@ export const lastEventIds: FuzzTarget = {
   seeds: ['lk3f9.ya~d8sq2.4dq', 'dk3f9-1:17', 'earliest', 'd1-x-2.0'],
   words: ['~', '.', ':', ',', 'é'],
   create: () => (input) => {
-    readSubscriptionQuery(new URLSearchParams(), input.toString('latin1'));
+    readSubscriptionQuery(new URLSearchParams(), { lastEventId: input.toString('latin1') });
     return true;
   },
 };

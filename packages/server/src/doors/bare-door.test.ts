@@ -154,6 +154,7 @@ describe('the bare door', () => {
     ['time=yesterday', 'bad-position'],
     ['filter=x', 'bad-message'],
     ['filter={"colour":1}', 'bad-message'],
+    ['sinc=earliest', 'bad-message'],
   ])('[BARE-3] ?%s refuses the upgrade', async (query, code) => {
     const refused = await refusal(`/ws/start/a?${query}`, { entity });
     expect([refused.status, refused.problem.code]).toEqual([400, code]);

@@ -113,16 +113,29 @@ describe('the event stream', () => {
     ['an unreadable time', '/events?topics=a&time=yesterday', 'ok', 400, 'bad-position'],
     ['an unreadable count', '/events?topics=a&last=0', 'ok', 400, 'bad-message'],
     ['two beginnings', '/events?topics=a&last=1&since=earliest', 'ok', 400, 'bad-message'],
+    [
+      'a misspelt name, with which everything would be streamed,',
+      '/events?topic=a',
+      'ok',
+      400,
+      'bad-message',
+    ],
     ['an unreadable filter', '/events?topics=a&filter=%5B%5D', 'ok', 400, 'bad-message'],
   ];
   test.each(refusals)(
-    '[SSE-1] %s is refused before the stream begins',
+    '[SSE-1] [HTTP-6] %s is refused before the stream begins',
     async (_, path, token, status, code) => {
       const authorization = token === 'ok' ? `Bearer ${await server.token({ entity })}` : token;
       const headers: Record<string, string> = authorization === '' ? {} : { authorization };
       expect(await answerOf(path, headers)).toEqual([status, code, 'application/problem+json']);
     },
   );
+
+  test('[HTTP-6] names that nobody could have meant otherwise are let through', async () => {
+    const client = await stream('?topics=a.b&_=17&utm_source=x');
+    expect((await client.answered).status).toBe(200);
+    client.close();
+  });
 
   test('[SSE-2] [REC-7] `last` and `time` begin a stream of any topics; an id from within resumes there', async () => {
     const topics = ['a.one', 'host.live', 'b.x', 'a.one', 'host.live', 'b.x'];

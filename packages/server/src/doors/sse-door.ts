@@ -113,10 +113,10 @@ export class SseDoor {
         );
       }
       const selection = readSelection(searchParams, identity, this.#doorway.sessions.limits.maxSubscriptions);
-      const { start, options, consumer, asksForHistory } = readSubscriptionQuery(
-        searchParams,
-        lastEventIdOf(request),
-      );
+      const { start, options, consumer, asksForHistory } = readSubscriptionQuery(searchParams, {
+        others: ['topics', 'format'],
+        lastEventId: lastEventIdOf(request),
+      });
       if (start.kind === 'position' && selection.kind === 'patterns') {
         throw new MillraceError(
           'bad-position',
@@ -239,7 +239,7 @@ function readSelection(query: URLSearchParams, identity: Identity, maxPatterns: 
   return patterns.length === 1 && only !== undefined ? selectionOf(only) : { kind: 'patterns', patterns };
 }
 
-function lastEventIdOf({ headers }: IncomingMessage): string | undefined {
+function lastEventIdOf({ headers }: IncomingMessage): string {
   const id = headers['last-event-id'];
-  return typeof id === 'string' ? id : undefined;
+  return typeof id === 'string' ? id : '';
 }

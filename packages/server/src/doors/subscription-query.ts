@@ -4,6 +4,10 @@ import type { Start } from '../hub/opening.ts';
 import { SLOW_POLICIES, type SlowPolicy } from '../hub/slow-queue.ts';
 import type { SubscriptionOptions } from '../hub/subscription.ts';
 import { parseSince } from '../session/since.ts';
+import { misspeltParameter } from './query-names.ts';
+
+/** What a query may say of a subscription. */
+const PARAMETERS = ['since', 'last', 'time', 'filter', 'slow', 'consumer', 'token'] as const;
 
 /** How many events `?last` without a number asks for. */
 export const DEFAULT_LAST = 100;
@@ -20,9 +24,15 @@ export interface SubscriptionQuery {
 
 /**
  * Reads `since` (a position, a cursor or `earliest`), `last`, `time`, `filter` (JSON) and `slow` of a URL's query;
- * `lastEventId` goes before all of them that say where to begin. Throws a `MillraceError`: `bad-position`, `bad-message`.
+ * `lastEventId` goes before all of them that say where to begin. `others` are names that the door itself knows. Throws a `MillraceError`:
+ * `bad-position`, `bad-message`.
  */
-export function readSubscriptionQuery(query: URLSearchParams, lastEventId?: string): SubscriptionQuery {
+export function readSubscriptionQuery(
+  query: URLSearchParams,
+  { others = [], lastEventId }: { readonly others?: readonly string[]; readonly lastEventId?: string } = {},
+): SubscriptionQuery {
+  const misspelt = misspeltParameter([...query.keys()], [...PARAMETERS, ...others]);
+  if (misspelt !== undefined) throw misspelt;
   const filter = query.get('filter');
   const slow = query.get('slow');
   const consumer = query.get('consumer') ?? undefined;

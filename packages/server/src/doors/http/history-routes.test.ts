@@ -223,7 +223,8 @@ describe('one topic', () => {
     ['?filter=x', 'bad-message'],
     ['?filter=[]', 'bad-message'],
     ['?filter={"colour":"red"}', 'bad-message'],
-  ])('[HTTP-1] %s is refused', async (query, code) => {
+    ['?limits=5', 'bad-message'],
+  ])('[HTTP-1] [HTTP-6] %s is refused', async (query, code) => {
     expect(await history('history.a', query)).toMatchObject({ status: 400, body: { code } });
   });
 

@@ -3,6 +3,7 @@ import { describeShapeErrors } from '@millrace/protocol/client-message';
 import type { FastifySchemaCompiler } from 'fastify';
 import type Type from 'typebox';
 import { Compile } from 'typebox/compile';
+import { misspeltParameter } from '../query-names.ts';
 
 /** Gives a value its type, or throws a `MillraceError` (`bad-message`) with the path of what is wrong, below `path`. */
 export type ShapeCheck<Shape> = (value: unknown, path: string) => Shape;
@@ -50,7 +51,11 @@ export const compileRequestCheck: FastifySchemaCompiler<Type.TSchema> = ({ schem
   if (httpPart === 'body') return (value: unknown) => ({ value });
   const validator = Compile(schema);
   const part = PART_NAMES[httpPart ?? ''] ?? httpPart;
+  const known = [...Object.keys((schema as ObjectSchema).properties ?? {}), 'token'];
   return (texts: unknown) => {
+    const misspelt =
+      httpPart === 'querystring' ? misspeltParameter(Object.keys(texts as object), known) : undefined;
+    if (misspelt !== undefined) return { error: misspelt };
     const value = readNumbers(texts, schema as ObjectSchema);
     if (validator.Check(value)) return { value };
     const { path, problem } = describeShapeErrors(validator.Errors(value));
