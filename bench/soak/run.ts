@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -200,23 +200,26 @@ async function slowdown(): Promise<void> {
   const took = join(directory, 'took');
   const paced = (workMs: number) =>
     printing('--bytes', String(size), '--work-ms', String(workMs), '--took', took);
-  const ownSeconds = (): number => Number(readFileSync(took, 'utf8'));
-  const alone = async (workMs: number): Promise<number> => {
-    await time(...spread(paced(workMs)));
-    return ownSeconds();
+  // Read once: the next run must write its own.
+  const ownSeconds = ({ exitCode }: Run): number => {
+    if (exitCode !== 7) throw new Error(`the paced command ended with ${exitCode}`);
+    const seconds = Number(readFileSync(took, 'utf8'));
+    rmSync(took);
+    return seconds;
   };
+  const alone = async (workMs: number): Promise<number> => ownSeconds(await time(...spread(paced(workMs))));
   let workMs = 190;
   for (let i = 0; i < 3; i++) workMs *= size / PACE_BYTES_PER_SECOND / (await alone(workMs));
   const ratios: number[] = [];
   for (let i = 0; i < PACED_PAIRS; i++) {
     const before = i % 2 === 0 ? await alone(workMs) : undefined;
-    const { seconds } = await recorded(`tool.paced-${i}`, paced(workMs));
-    const withUs = ownSeconds();
+    const run = await recorded(`tool.paced-${i}`, paced(workMs));
+    const withUs = ownSeconds(run);
     const without = before ?? (await alone(workMs));
     ratios.push(withUs / without);
     console.log(
       `paced: alone ${without.toFixed(2)} s (${mb(size / without)} MB/s), recorded ${withUs.toFixed(2)} s, ` +
-        `and ${(seconds - withUs).toFixed(2)} s to start and to end`,
+        `and ${(run.seconds - withUs).toFixed(2)} s to start and to end`,
     );
   }
   const slowed = percentile(ratios, 0.5) - 1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Runs Node.js with the flags that it needs here.
+// Becomes Node.js with the flags that a server needs, which runs `start.js`.
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,8 @@ const flags = [
   // V8 allocates as old at once what looks as if it grew old. Here that were arrays of publications under way: dead a moment later, they
   // kept whatever they pointed to until old garbage was collected, ten times as often as it had to be (`npm run soak:llm`).
   '--no-allocation-site-pretenuring',
-  // Node gives V8 four threads for its work beside our code. On a single core they only take it from our code.
+  // Node gives V8 four threads for its work beside our code. On a single core they take it from our code: half of it
+  // for 200 ms, whenever old garbage is marked (`npm run soak:llm`). There is one left.
   ...(availableParallelism() === 1 ? ['--v8-pool-size=1'] : []),
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.

@@ -31,7 +31,7 @@ export class Millrace {
   constructor(args: readonly string[], { cwd, env = {}, input }: StartOptions) {
     this.child = spawn(process.execPath, ['--conditions=source', MAIN, ...args], {
       cwd,
-      env: { PATH: process.env.PATH, HOME: cwd, ...env },
+      env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE, HOME: cwd, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     if (input !== undefined) this.child.stdin?.end(input);

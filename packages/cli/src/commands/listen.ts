@@ -66,7 +66,7 @@ async function forward(client: Client, { pattern, webhook, since, flags }: Liste
   const name = nameOf(flags, pattern);
   const bookmarks = new BookmarkTopic(client, name, `${LISTEN_NAMESPACE}.${name}`);
   const deadLetterTopic = `${LISTEN_NAMESPACE}.${name}.dead-letter`;
-  const known = await bookmarks.takeOver();
+  const known = await bookmarks.load();
   const begin = known === undefined ? '' : ', going on where it stopped';
   const subscription = client.topic(pattern, { since: known?.since ?? since });
   watchReader(subscription);

@@ -23,30 +23,41 @@ function open(): Client {
 const listener = (client = open()): BookmarkTopic => new BookmarkTopic(client, 'twins', 'listen.twins');
 const state = (offset: number): BookmarkState => ({ since: `e:${offset}`, done: {} });
 
-test('there is nothing to take over where nobody has listened', async () => {
-  expect(await listener().takeOver()).toBeUndefined();
+test('there is nothing to go on from where nobody has listened', async () => {
+  expect(await listener().load()).toBeUndefined();
 });
 
-test('the later listener takes over, and the earlier cannot write any more', async () => {
+test('the later listener takes over, and the earlier cannot save any more', async () => {
   const earlier = listener();
-  await earlier.save(state(1));
+  await earlier.claim(state(1));
   const later = listener();
-  expect(await later.takeOver()).toEqual(state(1));
-  await expect(earlier.save(state(2))).rejects.toThrow(/another listener named "twins" has taken over/);
-  await later.save(state(3));
-  expect(await listener().takeOver()).toEqual(state(3));
+  expect(await later.load()).toEqual(state(1));
+  await earlier.save(state(2));
+  await later.claim(state(1));
+  await expect(earlier.save(state(3))).rejects.toThrow(/another listener named "twins" has taken over/);
+  await later.save(state(4));
+  expect(await listener().load()).toEqual(state(4));
 });
 
-test('what the earlier saves while the later takes over is what the later goes on from', async () => {
+test('it takes over although the earlier saves at that very moment', async () => {
   const earlier = listener();
-  await earlier.save(state(1));
+  await earlier.claim(state(1));
   const busy = open();
   vi.spyOn(busy, 'publish').mockImplementationOnce(async (...args) => {
     await earlier.save(state(2));
     return await busy.publish(...args);
   });
   const later = listener(busy);
-  expect(await later.takeOver()).toEqual(state(2));
+  await later.load();
+  await later.claim(state(1));
   await expect(earlier.save(state(3))).rejects.toThrow(/has taken over/);
-  await later.save(state(3));
+  expect(await listener().load()).toEqual(state(1));
+});
+
+test('one whose start fails after it has read leaves the earlier alone', async () => {
+  const earlier = listener();
+  await earlier.claim(state(1));
+  await listener().load();
+  await earlier.save(state(2));
+  expect(await listener().load()).toEqual(state(2));
 });

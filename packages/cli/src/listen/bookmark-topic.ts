@@ -22,17 +22,17 @@ export class BookmarkTopic {
     this.#topic = topic;
   }
 
-  /** The newest bookmark, written anew so that no other listener can write behind it; `undefined` where there is none. */
-  async takeOver(): Promise<BookmarkState | undefined> {
-    for (;;) {
-      const newest = await this.#newest();
-      if (newest === undefined) return undefined;
-      this.#head = newest.offset;
-      // Written by `save`, by whoever may publish here.
-      const state = newest.data as BookmarkState;
-      // The other may have saved since it was read.
-      if (await this.#write(state)) return state;
-    }
+  /** The newest bookmark; `undefined` where there is none. */
+  async load(): Promise<BookmarkState | undefined> {
+    const newest = await this.#newest();
+    this.#head = newest?.offset ?? 0;
+    // Written by `save`, by whoever may publish here.
+    return newest?.data as BookmarkState | undefined;
+  }
+
+  /** The first save: a listener from before cannot save any more. What that has saved since the bookmark was loaded is done again. */
+  async claim(state: BookmarkState): Promise<void> {
+    while (!(await this.#write(state))) await this.load();
   }
 
   /** Does nothing when it is what was saved last. */

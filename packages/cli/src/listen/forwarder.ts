@@ -76,7 +76,8 @@ export class Forwarder {
         resolve();
       });
     });
-    await this.#save();
+    const { state } = this.#bookmark;
+    if (state !== undefined) await this.#options.bookmarks.claim(state);
     this.#options.onReady();
   }
 

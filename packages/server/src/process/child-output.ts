@@ -3,11 +3,9 @@ import type { Readable, Writable } from 'node:stream';
 import { OutputChunker, type StreamName } from './output-chunker.ts';
 import type { Recording } from './recording.ts';
 
-/**
- * Output waits so long, or until there is so much, before it is published: a line at a time would be an event a line. With a third of it a
- * command of 5 MB/s was slowed twice as much (`npm run soak:run`).
- */
+/** Output waits so long before it is published: a line at a time would be an event a line. */
 const FLUSH_MS = 20;
+/** It waits no longer once there is so much. With 16 KB a command of 5 MB/s was slowed twice as much (`npm run soak:run`). */
 const FLUSH_BYTES = 48 * 1024;
 
 /** Of `output` inside the message, unless said otherwise: leaves room for the envelope below the server's default limit of 64,000 bytes. */
