@@ -12,7 +12,7 @@ export function startNodeServer(
     profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
   const command = cores.forServer(process.execPath, [
     '--conditions=source',
-    // As the command `millrace` starts itself; it is fair to all.
+    // Those flags of the command `millrace` that matter to all of these servers: it is fair to them.
     '--max-semi-space-size=8',
     '--no-allocation-site-pretenuring',
     ...profiling,

@@ -192,8 +192,8 @@ async function throughput(round: number, expected: { stdout: string; stderr: str
 
 /**
  * How much longer the command itself takes, from its first byte to its last. What `millrace run` needs before it and after it is the same
- * for a command of a minute, and is told by itself. A machine may be twice as quick in one second as in the next, so many short pairs, each
- * way round, say more than a few long ones.
+ * for a command of a minute, and is told by itself. A machine may be quicker in one minute than in the next: pairs, each way
+ * round, and their median.
  */
 async function slowdown(): Promise<void> {
   const size = 40e6;

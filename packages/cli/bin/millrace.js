@@ -17,7 +17,7 @@ const flags = [
   // (scenario "idle" of `npm run bench`). In MB.
   '--max-semi-space-size=8',
   // V8 allocates as old at once what looks as if it grew old. Here that were arrays of publications under way: dead a moment later, they
-  // kept whatever they pointed to until old garbage was collected, ten times as often as it had to be (`npm run soak:llm`).
+  // kept whatever they pointed to until old garbage was collected, every three seconds under `npm run soak:llm`.
   '--no-allocation-site-pretenuring',
   // Node gives V8 four threads for its work beside our code. On a single core they take it from our code: half of it
   // for 200 ms, whenever old garbage is marked (`npm run soak:llm`). There is one left.
