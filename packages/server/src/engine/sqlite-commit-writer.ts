@@ -10,7 +10,7 @@ import type { WriterOptions, WriterReply, WriterRequest } from './sqlite-writer-
 type CommitRequest = Extract<WriterRequest, { type: 'commit' }>;
 
 /** Room for the pages of the index that some thousands of busy topics write to; what else is in it is hardly asked for again. */
-const CACHE_KIB = 16_384;
+const CACHE_KIB = 8192;
 /** Pages in the log before a commit copies them to the main file. Fewer: more often the same pages. More: longer pauses. */
 const CHECKPOINT_PAGES = 4000;
 /** Events deleted by a commit beside what it writes, so that deleting keeps up with publishing. */

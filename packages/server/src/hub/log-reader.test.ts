@@ -5,10 +5,10 @@ import { LogReader, type ReaderHost } from './log-reader.ts';
 import type { LogSource } from './log-source.ts';
 import type { Subscription } from './subscription.ts';
 
-test('[FLOW-1] a reader without room holds no live events for its session', () => {
+/** A reader whose session has no room, in surroundings that know what such a reader asks of them. */
+function readerWithoutRoom() {
   const registered = new Set<Subscription>();
   const parked: LogReader[] = [];
-  // Of its surroundings a reader that has no room asks for these alone.
   const feed = {
     register: (subscription: Subscription) => void registered.add(subscription),
     unregister: (subscription: Subscription) => void registered.delete(subscription),
@@ -18,10 +18,34 @@ test('[FLOW-1] a reader without room holds no live events for its session', () =
   } as unknown as Subscription;
   const host = { now: () => 0 } as ReaderHost;
   const reader = new LogReader(subscription, {} as LogSource, feed, host, { lagging: false });
+  return { reader, parked, isRegistered: () => registered.has(subscription) };
+}
+
+const eventOf = (length: number) => ({ data: 'x'.repeat(length) }) as StoredEvent;
+
+test('[FLOW-1] a reader without room holds no live events for its session', () => {
+  const { reader, parked, isRegistered } = readerWithoutRoom();
   reader.register();
-  reader.offer({} as StoredEvent);
-  expect(registered).toContain(subscription);
+  reader.offer(eventOf(2));
+  expect(isRegistered()).toBe(true);
   reader.step();
   expect(parked).toEqual([reader]);
-  expect(registered).not.toContain(subscription);
+  expect(isRegistered()).toBe(false);
 });
+
+test.each([
+  { what: 'so many', kept: 2048, length: 2 },
+  { what: 'so large', kept: 8, length: 32 * 1024 },
+])(
+  '[FLOW-1] events that are $what wait behind a read no longer; the next read may wait anew',
+  ({ kept, length }) => {
+    const { reader, isRegistered } = readerWithoutRoom();
+    for (const _again of [1, 2]) {
+      reader.register();
+      for (let i = 0; i < kept; i++) reader.offer(eventOf(length));
+      expect(isRegistered()).toBe(true);
+      reader.offer(eventOf(length));
+      expect(isRegistered()).toBe(false);
+    }
+  },
+);

@@ -10,8 +10,8 @@ import type { Subscription } from './subscription.ts';
 /** A page is written at once, so it bounds what one replaying session holds in memory. */
 export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
 
-/** Live events that may wait behind a read before it is easier to read them again. */
-const MAX_WAITING = 2048;
+/** Live events that may wait behind a read before it is easier to read them again, and the length of their data, in UTF-16 units. */
+const MAX_WAITING = { events: 2048, length: 256 * 1024 } as const;
 
 /** Snapshots that are being written. */
 interface Leading {
@@ -56,6 +56,8 @@ export class LogReader {
   readonly lagging: boolean;
   /** Live events since the reader registered; `undefined` while it is not registered. */
   #waiting: StoredEvent[] | undefined;
+  /** Of their data. */
+  #waitingLength = 0;
   #ended = false;
   /** Snapshots that are not written yet, and what follows them. */
   #leading: Leading | undefined;
@@ -96,12 +98,15 @@ export class LogReader {
   register(): void {
     if (this.#waiting !== undefined || this.#ended) return;
     this.#waiting = [];
+    this.#waitingLength = 0;
     this.#feed.register(this.subscription);
   }
 
   offer(event: StoredEvent): void {
     if (this.#waiting === undefined) return;
-    if (this.#waiting.length < MAX_WAITING) this.#waiting.push(event);
+    this.#waitingLength += event.data.length;
+    const fits = this.#waiting.length < MAX_WAITING.events && this.#waitingLength <= MAX_WAITING.length;
+    if (fits) this.#waiting.push(event);
     else this.#unregister();
   }
 

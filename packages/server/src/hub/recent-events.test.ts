@@ -200,6 +200,17 @@ describe('recent events', () => {
     expect(world.recent.bytes).toBe(unread.recent.bytes);
   });
 
+  test('of large events few stay decoded, but those that were read last', () => {
+    const [world, unread] = [new World(10_000_000), new World(10_000_000)];
+    const data = `"${'x'.repeat(32 * 1024)}"`;
+    for (const each of [world, unread]) for (let i = 0; i < 100; i++) each.push(0, 1, { data });
+    const readLast = () =>
+      world.recent.readTrail(world.trails[0]!, { epoch: 'e1', offset: 98 }, ALL, 0)?.entries;
+    world.readTrail(0, 'e1', 0);
+    expect(world.recent.bytes - unread.recent.bytes).toBeLessThan(20 * data.length);
+    expect(readLast()?.[0]).toBe(readLast()?.[0]);
+  });
+
   test('who reads the same gets the same event, encoded once', () => {
     const world = new World(100_000);
     world.push(0, 1);

@@ -1,8 +1,9 @@
 import { type Cursor, type Position, selectsTopic } from '@millrace/protocol';
 import type { EngineSlot, ReadLimit, StoredEvent } from '../engine/engine.ts';
 import { ByteRing } from './byte-ring.ts';
+import { DecodedEvents } from './decoded-events.ts';
 import { Deque } from './deque.ts';
-import { EncodedEvent, type FrameBudget } from './encoded-event.ts';
+import type { EncodedEvent } from './encoded-event.ts';
 import {
   measureEvent,
   readEvent,
@@ -13,10 +14,14 @@ import {
   writeEvent,
 } from './event-record.ts';
 
-/** What events that were read may take in memory, decoded and with their frames; twice as much with those that are about to be forgotten. */
-const MAX_DECODED_BYTES = 4 * 1024 * 1024;
-/** What a decoded event costs beside its texts and frames, roughly. */
-const DECODED_OVERHEAD_BYTES = 256;
+/**
+ * What events that were read may take, decoded and with their frames; twice as much with those that are about to be forgotten. Of large ones a
+ * few pages are kept, for those who read side by side: each takes as much memory as a hundred others, and to decode and encode it again
+ * costs hardly more than to write it.
+ */
+const DECODED_BYTES = { small: 4 * 1024 * 1024, large: 256 * 1024 } as const;
+/** So long is the record of a large event, in bytes. */
+const LARGE_RECORD = 8 * 1024;
 /** After so many further events, those that nobody has read since are forgotten. */
 const FORGET_EVERY = 4096;
 
@@ -69,7 +74,7 @@ interface LaneReading {
  * the collector of garbage its time, though hardly any is ever read. Those that were read last stay decoded, within bounds of
  * their own, since in a storm everyone reads the same.
  */
-export class RecentEvents implements FrameBudget {
+export class RecentEvents {
   readonly #ring: ByteRing;
   // Of the events that are kept, by their number: the first has the number `#first`, those after it follow.
   readonly #starts: Deque<number> = new Deque();
@@ -77,11 +82,8 @@ export class RecentEvents implements FrameBudget {
   readonly #trails: Deque<TopicTrail> = new Deque();
   #first = 0;
   #bytes = 0;
-  #decoded: Map<number, EncodedEvent> = new Map();
-  #decodedBytes = 0;
-  /** Were decoded before those of `#decoded`, and go when these are too many. */
-  #decodedBefore: Map<number, EncodedEvent> = new Map();
-  #decodedBytesBefore = 0;
+  readonly #small = new DecodedEvents(DECODED_BYTES.small);
+  readonly #large = new DecodedEvents(DECODED_BYTES.large);
   #forgetAt = FORGET_EVERY;
 
   constructor(maxBytes: number) {
@@ -89,12 +91,7 @@ export class RecentEvents implements FrameBudget {
   }
 
   get bytes(): number {
-    return this.#bytes + this.#decodedBytes + this.#decodedBytesBefore;
-  }
-
-  /** A decoded event was encoded into a frame. */
-  addFrame(bytes: number): void {
-    this.#decodedBytes += bytes;
+    return this.#bytes + this.#small.bytes + this.#large.bytes;
   }
 
   /** The newest event of a lane and of a trail. One that is longer than the whole budget leaves nothing before it either. */
@@ -124,7 +121,10 @@ export class RecentEvents implements FrameBudget {
     this.#lanes.push(lane);
     this.#trails.push(trail);
     this.#bytes += record.length;
-    if (number >= this.#forgetAt) this.#forgetDecoded(number);
+    if (number < this.#forgetAt) return;
+    this.#forgetAt = number + FORGET_EVERY;
+    this.#small.forgetOlder();
+    this.#large.forgetOlder();
   }
 
   /** Everything of one topic after a position, up to a limit. */
@@ -213,34 +213,15 @@ export class RecentEvents implements FrameBudget {
   }
 
   #decode(number: number): EncodedEvent {
-    const known = this.#decoded.get(number);
-    if (known !== undefined) return known;
-    const before = this.#decodedBefore.get(number);
-    if (this.#decodedBytes >= MAX_DECODED_BYTES) this.#forgetDecoded(this.#first + this.#starts.length);
-    const entry = before ?? this.#read(number);
-    this.#decoded.set(number, entry);
-    this.#decodedBytes += entry.event.data.length + DECODED_OVERHEAD_BYTES + entry.frameBytes();
-    return entry;
+    const isLarge = recordLength(this.#ring.memory, this.#start(number)) >= LARGE_RECORD;
+    return (isLarge ? this.#large : this.#small).get(number, this.#read);
   }
 
-  #read(number: number): EncodedEvent {
+  readonly #read = (number: number): StoredEvent => {
     const index = number - this.#first;
     const { topic } = this.#trails.at(index);
-    return new EncodedEvent(
-      readEvent(this.#ring.memory, this.#starts.at(index), this.#lanes.at(index), topic),
-      this,
-    );
-  }
-
-  /** Also as events come, so that nothing stays decoded that nobody reads any more. */
-  #forgetDecoded(number: number): void {
-    this.#forgetAt = number + FORGET_EVERY;
-    if (this.#decoded.size === 0 && this.#decodedBefore.size === 0) return;
-    this.#decodedBefore = this.#decoded;
-    this.#decodedBytesBefore = this.#decodedBytes;
-    this.#decoded = new Map();
-    this.#decodedBytes = 0;
-  }
+    return readEvent(this.#ring.memory, this.#starts.at(index), this.#lanes.at(index), topic);
+  };
 
   #evictOldest(): void {
     const number = this.#first++;
