@@ -24,7 +24,7 @@ const flags = [
   ...(availableParallelism() === 1 ? ['--v8-pool-size=1'] : []),
   // Old garbage, too, is taken out before there is much of it: what is published lives for about a second and is large, when a
   // command prints (`npm run soak:run`). In percent of what lives.
-  ...(process.argv[2] === 'serve' ? ['--heap-growing-percent=20'] : []),
+  ...(process.argv[2] === 'serve' ? ['--heap-growing-percent=50'] : []),
   ...(existsSync(source) ? ['--conditions=source'] : []),
   fileURLToPath(new URL('./start.js', import.meta.url)),
 ];
