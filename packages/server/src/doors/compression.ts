@@ -36,7 +36,7 @@ export function windowClassOf(maxWindowBits: number): WindowBits | undefined {
 
 /**
  * Text of one message hardly repeats itself over more than 8 KB, and zlib asks for 96 KB each time instead of 256 with the
- * largest window: 40 KB of a command's output take 200 µs instead of 270, and become no longer.
+ * largest window: 40 KB of a command's output take 200 µs instead of 270, and become as short.
  */
 const MAX_WINDOW_BITS = 13;
 
