@@ -401,7 +401,7 @@ export class FakeServer {
       throw new Error(`bad position ${JSON.stringify(since)}`);
     if (position.epoch !== this.#head(topic).epoch) return 'epoch';
     if (position.offset < (this.#trimmed.get(topic) ?? 0)) return 'expired';
-    return events.filter(({ offset }) => offset > position.offset);
+    return events.filter(({ epoch, offset }) => epoch === position.epoch && offset > position.offset);
   }
 
   #now(): string {

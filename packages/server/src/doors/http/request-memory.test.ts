@@ -11,8 +11,10 @@ afterEach(async () => {
   await server.close();
 });
 
+const PER_USER = 2000;
+
 async function start(): Promise<void> {
-  server = await TestServer.start({ limits: { maxRequestBytes: 5000, maxRequestBytesPerUser: 2000 } });
+  server = await TestServer.start({ limits: { maxRequestBytes: 5000, maxRequestBytesPerUser: PER_USER } });
 }
 
 /** A request of which only what is given is sent. */
@@ -42,6 +44,23 @@ async function postBy(sub: string, bytes: number): Promise<number> {
   return (await api.post('/api/v1/events', { topic: 'a', event: 'x', data: 'a'.repeat(bytes) })).status;
 }
 
+/** Begins a request until its bytes are taken: what asks whether they are may be in its way. */
+async function take(sub: string, bytes: number, more: readonly string[], body: string): Promise<Socket> {
+  for (;;) {
+    const socket = await begin(await publishing(sub, ...more), body);
+    let refused = false;
+    socket.once('data', () => {
+      refused = true;
+    });
+    const isTaken = async () => (await postBy(sub, PER_USER - bytes)) === 503;
+    await until(async () => refused || (await isTaken()), `the bytes of ${sub} are taken`);
+    if (!refused) return socket;
+  }
+}
+
+const takeSlowly = (sub: string, bytes: number): Promise<Socket> =>
+  take(sub, bytes, [`Content-Length: ${bytes}`], '{');
+
 test.each(['POST /nothing HTTP/1.1', 'POST /api/v1/events HTTP/1.1', 'PUT /livez HTTP/1.1'])(
   '[LIM-12] nothing is read of the body of a stranger: %s',
   async (line) => {
@@ -53,21 +72,19 @@ test.each(['POST /nothing HTTP/1.1', 'POST /api/v1/events HTTP/1.1', 'PUT /livez
 
 test('[LIM-12] bodies that come slowly are bounded, of a user and of all, and make room when they are gone', async () => {
   await start();
-  const slow = await begin(await publishing('ann', 'Content-Length: 1500'), '{');
-  await until(async () => (await postBy('ann', 600)) === 503, 'the user’s bytes are taken');
+  const slow = await takeSlowly('ann', 1500);
   expect(await postBy('ann', 100)).toBe(200);
   expect(await postBy('ben', 1900)).toBe(200);
-  await begin(await publishing('cid', 'Content-Length: 1800'), '{');
-  await begin(await publishing('dan', 'Content-Length: 1500'), '{');
-  await until(async () => (await postBy('ben', 600)) === 503, 'all bytes are taken');
+  await takeSlowly('cid', 1800);
+  await takeSlowly('dan', 1500);
+  expect(await postBy('ben', 600)).toBe(503);
   slow.destroy();
   await until(async () => (await postBy('ben', 600)) === 200, 'there is room again');
 });
 
 test('[LIM-12] what was done is answered as done, even when there is no room for the answer', async () => {
   await start();
-  await begin(await publishing('ann', 'Content-Length: 1000'), '{');
-  await until(async () => (await postBy('ann', 1300)) === 503, 'the user’s bytes are taken');
+  await takeSlowly('ann', 1000);
   const before = (await server.server.publish('a', 'x', 0)).offset;
   expect(await postBy('ann', 880)).toBe(200);
   expect((await server.server.publish('a', 'x', 0)).offset).toBe(before + 2);
@@ -76,8 +93,7 @@ test('[LIM-12] what was done is answered as done, even when there is no room for
 test('[LIM-12] a body of unknown length counts as it comes', async () => {
   await start();
   const chunk = `5dc\r\n${' '.repeat(1500)}\r\n`;
-  await begin(await publishing('ann', 'Transfer-Encoding: chunked'), chunk);
-  await until(async () => (await postBy('ann', 600)) === 503, 'the user’s bytes are taken');
+  await take('ann', 1500, ['Transfer-Encoding: chunked'], chunk);
   const another = await begin(await publishing('ann', 'Transfer-Encoding: chunked'), chunk);
   expect(await answerOf(another)).toMatch(/^HTTP\/1\.1 503 [\s\S]*retry-after: 1[\s\S]*"overloaded"/i);
 });
