@@ -4,8 +4,15 @@ import { parseArgs } from 'node:util';
 
 /*
  * A command that prints: `--bytes` in all, the same ones every time, to stdout and stderr by turns, in writes of uneven sizes. With
- * `--work-ms` it computes for so long before each of its megabytes. Into the file `--took` it writes how many seconds all of it took.
+ * `--work-ms` it computes for so long before each of its megabytes. Into the file `--took` it writes when it began to print, in ms since
+ * 1970, and how many seconds all of it took.
  */
+
+/** When the command began to print, in ms since 1970, and how long it printed. */
+export interface Took {
+  readonly beganAt: number;
+  readonly seconds: number;
+}
 
 const { values } = parseArgs({
   options: {
@@ -70,5 +77,8 @@ while (printed < total) {
   printed += size;
   toStderr = random % 5 === 0;
 }
-if (values.took !== undefined) writeFileSync(values.took, String((performance.now() - begin) / 1000));
+if (values.took !== undefined) {
+  const took: Took = { beganAt: performance.timeOrigin + begin, seconds: (performance.now() - begin) / 1000 };
+  writeFileSync(values.took, JSON.stringify(took));
+}
 process.exitCode = 7;

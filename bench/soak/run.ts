@@ -5,9 +5,12 @@ import { readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileOutputViewer } from '../native-tools.ts';
 import { percentile } from '../statistics.ts';
+import type { Took } from './run-command.ts';
 import type { ViewerOrder, ViewerReport } from './run-viewer.ts';
 import { millrace, startServe } from './serve.ts';
 
@@ -33,6 +36,7 @@ const doors = values.doors.split(',').filter((door): door is ViewerOrder['door']
 
 const bytes = Number(values.bytes);
 const directory = await mkdtemp(join(tmpdir(), 'millrace-soak-'));
+const tookFile = join(directory, 'took');
 const command = fileURLToPath(new URL('./run-command.ts', import.meta.url));
 const server = await startServe({ directory });
 const { url } = server;
@@ -62,6 +66,8 @@ function watch(look: () => void): () => void {
 }
 
 interface Run {
+  /** Wall clock time when it had ended, in ms since 1970. */
+  readonly endedAt: number;
   readonly seconds: number;
   /** Of the process itself, without what it started. */
   readonly cpu: number;
@@ -81,12 +87,52 @@ async function time(executable: string, args: readonly string[]): Promise<Run> {
   });
   const [exitCode] = (await once(child, 'exit')) as [number];
   stop();
-  return { seconds: (performance.now() - start) / 1000, cpu, exitCode };
+  const end = performance.now();
+  return { endedAt: performance.timeOrigin + end, seconds: (end - start) / 1000, cpu, exitCode };
 }
 
-const printing = (...args: string[]): [string, ...string[]] => [process.execPath, command, ...args];
+const printing = (...args: string[]): [string, ...string[]] => [
+  process.execPath,
+  command,
+  '--took',
+  tookFile,
+  ...args,
+];
+
+/** Read once: the next command must write its own. */
+function readTook(): Took {
+  const took = JSON.parse(readFileSync(tookFile, 'utf8')) as Took;
+  rmSync(tookFile);
+  return took;
+}
+
 const recorded = (topic: string, args: readonly string[]) =>
   time(process.execPath, [millrace, 'run', '-q', '--topic', topic, '--', ...args]);
+
+// Viewers that cost as much as the server would be what is measured. The SDK is watched with the SDK.
+const native = await compileOutputViewer();
+if (native === undefined)
+  console.warn(
+    'NO C COMPILER, OpenSSL or zlib: viewers are Node.js, and take from the server what they need',
+  );
+
+/** A viewer that ends when the topic is at its end. */
+function watchWith(order: ViewerOrder): Promise<ViewerReport> {
+  if (native === undefined || order.door === 'sdk' || order.cutEveryMs > 0)
+    return reportOf(startViewer(order));
+  return nativeReport(native.program, order);
+}
+
+async function nativeReport(program: string, { door, topic, token }: ViewerOrder): Promise<ViewerReport> {
+  const { port } = new URL(url);
+  const paths = {
+    sse: `/events?topics=${topic}&since=earliest`,
+    bare: `/ws/${topic.replaceAll('.', '/')}?since=earliest&token=${token}`,
+  };
+  const args = door === 'sse' ? ['-s', '-k', token, '-p', paths.sse] : ['-p', paths.bare];
+  const viewer = spawn(program, ['-P', port, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return JSON.parse(await text(viewer.stdout)) as ViewerReport;
+}
 
 function startViewer(order: ViewerOrder): ChildProcess {
   const viewer = fork(fileURLToPath(new URL('./run-viewer.ts', import.meta.url)), {
@@ -121,6 +167,8 @@ const mb = (value: number): string => (value / 1e6).toFixed(1);
 
 interface Watched {
   readonly run: Run;
+  /** From the command's first byte until all of it was stored and `millrace run` had ended. */
+  readonly seconds: number;
   readonly seen: readonly ViewerReport[];
   readonly viewedSeconds: number;
   readonly before: number;
@@ -131,7 +179,7 @@ interface Watched {
 /** Runs the printing command with a viewer at each door. */
 async function watched(topic: string, size: number): Promise<Watched> {
   const viewers = doors.map((door) =>
-    startViewer({
+    watchWith({
       door,
       url,
       token: tokens.observer,
@@ -139,7 +187,7 @@ async function watched(topic: string, size: number): Promise<Watched> {
       cutEveryMs: door === values.cut ? Number(values['cut-ms']) : 0,
     }),
   );
-  const reports = Promise.all(viewers.map(reportOf));
+  const reports = Promise.all(viewers);
   // They are to be there from the beginning.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   const before = residentBytes();
@@ -154,6 +202,7 @@ async function watched(topic: string, size: number): Promise<Watched> {
   stop();
   return {
     run,
+    seconds: (run.endedAt - readTook().beganAt) / 1000,
     seen,
     viewedSeconds: (performance.now() - start) / 1000,
     before,
@@ -172,10 +221,14 @@ async function warmUp(): Promise<void> {
 }
 
 async function throughput(round: number, expected: { stdout: string; stderr: string }): Promise<void> {
-  const { run, seen, viewedSeconds, before, grown, serverCpu } = await watched(`tool.soak-${round}`, bytes);
-  const rate = bytes / run.seconds;
+  const { run, seconds, seen, viewedSeconds, before, grown, serverCpu } = await watched(
+    `tool.soak-${round}`,
+    bytes,
+  );
+  const rate = bytes / seconds;
   console.log(
-    `round ${round}: ${mb(rate)} MB/s (${run.seconds.toFixed(2)} s; the last viewer had it after ${viewedSeconds.toFixed(2)} s), ` +
+    `round ${round}: ${mb(rate)} MB/s (${seconds.toFixed(2)} s after ${(run.seconds - seconds).toFixed(2)} s to start; ` +
+      `the last viewer had it after ${viewedSeconds.toFixed(2)} s), ` +
       `server ${mb(before)} MB + ${mb(grown)} MB, CPU server ${serverCpu.toFixed(1)} s, run ${run.cpu.toFixed(1)} s, ` +
       `cuts ${seen.map(({ cuts }) => cuts).join('/')}`,
   );
@@ -197,15 +250,10 @@ async function throughput(round: number, expected: { stdout: string; stderr: str
  */
 async function slowdown(): Promise<void> {
   const size = 40e6;
-  const took = join(directory, 'took');
-  const paced = (workMs: number) =>
-    printing('--bytes', String(size), '--work-ms', String(workMs), '--took', took);
-  // Read once: the next run must write its own.
+  const paced = (workMs: number) => printing('--bytes', String(size), '--work-ms', String(workMs));
   const ownSeconds = ({ exitCode }: Run): number => {
     if (exitCode !== 7) throw new Error(`the paced command ended with ${exitCode}`);
-    const seconds = Number(readFileSync(took, 'utf8'));
-    rmSync(took);
-    return seconds;
+    return readTook().seconds;
   };
   const alone = async (workMs: number): Promise<number> => ownSeconds(await time(...spread(paced(workMs))));
   let workMs = 190;
@@ -242,6 +290,7 @@ try {
   if (values.only !== 'throughput') await slowdown();
 } finally {
   await server.close();
+  await native?.close();
   await rm(directory, { recursive: true, force: true });
 }
 for (const problem of problems) console.error(`MISSED: ${problem}`);

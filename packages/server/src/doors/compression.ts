@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { constants, deflateRawSync } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import type { Dialect, Frame, Payload } from '../hub/dialect.ts';
@@ -13,11 +14,14 @@ export interface CompressionOptions {
 }
 
 /**
- * What compressing may take of the time, and how long it may take more at once. Where a flood of text passes through, as from a command
- * that prints as fast as it can, everything else would wait for zlib: then what comes too soon is sent as it is.
+ * What compressing may take of all time and, beside it, of the time that the event loop has nothing to do; and how long it may take more
+ * at once. Where a flood of text passes through, as from a command that prints as fast as it can, everything else would wait for zlib:
+ * then what comes too soon is sent as it is. Some of it is compressed even so: where an event goes to many, that is what
+ * keeps the loop from being busy.
  */
-const MAX_SHARE = 0.1;
-const MAX_AT_ONCE_MS = 100;
+const SHARE_OF_TIME = 0.02;
+const SHARE_OF_IDLE = 0.1;
+const MAX_AT_ONCE_MS = 50;
 
 /** Of zlib. */
 const LEVELS: Readonly<Record<Exclude<CompressionLevel, 'none'>, number>> = { fast: 1, default: 6, best: 9 };
@@ -57,13 +61,21 @@ export class Compression {
   readonly #level: number;
   readonly #minBytes: number;
   readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #idleMs: () => number;
   /** How long may be compressed now, in ms, and since when. */
   #allowedMs = MAX_AT_ONCE_MS;
   #countedAt = 0;
+  #idleThen = 0;
   readonly #dialects: Map<FormatDialect, FormatDialect>[] = WINDOW_CLASSES.map(() => new Map());
 
-  constructor({ level, minBytes }: CompressionOptions, clock: Pick<Clock, 'monotonic'>) {
+  /** `idleMs`: how long the event loop has had nothing to do so far. */
+  constructor(
+    { level, minBytes }: CompressionOptions,
+    clock: Pick<Clock, 'monotonic'>,
+    idleMs: () => number = () => performance.eventLoopUtilization().idle,
+  ) {
     this.#clock = clock;
+    this.#idleMs = idleMs;
     this.enabled = level !== 'none';
     this.#level = level === 'none' ? 0 : LEVELS[level];
     this.#minBytes = minBytes;
@@ -104,8 +116,11 @@ export class Compression {
   /** `undefined` when compressing has taken its share of the time. */
   #deflateInTime(payload: Payload, length: number, windowBits: WindowBits): Buffer | undefined {
     const start = this.#clock.monotonic();
-    this.#allowedMs = Math.min(MAX_AT_ONCE_MS, this.#allowedMs + (start - this.#countedAt) * MAX_SHARE);
+    const idle = this.#idleMs();
+    const earned = (start - this.#countedAt) * SHARE_OF_TIME + (idle - this.#idleThen) * SHARE_OF_IDLE;
+    this.#allowedMs = Math.min(MAX_AT_ONCE_MS, this.#allowedMs + earned);
     this.#countedAt = start;
+    this.#idleThen = idle;
     if (this.#allowedMs <= 0) return undefined;
     const deflated = this.#deflate(payload, length, windowBits);
     this.#allowedMs -= this.#clock.monotonic() - start;
