@@ -49,6 +49,7 @@ export const alertFamily = eventFamily({
         resolve_reason: Type.Optional(
           text('Why: `recovered`, `no-data`, `rule-removed` (nobody watches it any more).'),
         ),
+        resolved_value: Type.Optional(number('What was measured when it was over.')),
       }),
       example: {
         alert_id: 'al-19',

@@ -23,7 +23,7 @@ export function withoutSecrets({ families, ...config }: Config): Record<string, 
 }
 
 function withoutSecret(value: unknown, { secret, items, properties }: OptionSchema): unknown {
-  if (secret === true) return '(secret)';
+  if (secret === true) return isEmpty(value) ? value : '(secret)';
   if (typeof value === 'function') return '(function)';
   if (Array.isArray(value)) {
     return items === undefined ? value : value.map((each) => withoutSecret(each, items));
@@ -34,6 +34,10 @@ function withoutSecret(value: unknown, { secret, items, properties }: OptionSche
     withoutSecret(field, properties[name] ?? {}),
   ]);
   return Object.fromEntries(fields);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
 interface CheckFlags {

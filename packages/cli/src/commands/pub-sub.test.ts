@@ -293,6 +293,7 @@ describe('config', () => {
     expect(code).toBe(0);
     expect(JSON.parse(String(stdout))).toMatchObject({ server: { port: 7 }, auth: { secret: '(secret)' } });
     expect(String(stdout)).not.toContain(secret);
+    expect(JSON.parse(String(stdout)).llm.providers).toEqual({});
   });
 
   test('check names the families of the configuration, whose functions cannot be shown', async () => {

@@ -154,6 +154,7 @@ describe('when nothing is heard any more', () => {
     await world.pass(20_000);
     expect(await world.changes()).toEqual(['harmony_low-11 fired', 'harmony_low-11 resolved']);
     expect((await world.announced())[1]).toMatchObject({ resolve_reason: 'no-data' });
+    expect((await world.announced())[1]).not.toHaveProperty('resolved_value');
   });
 
   test('"fire" raises one, and what is heard again ends it', async () => {
@@ -167,6 +168,7 @@ describe('when nothing is heard any more', () => {
     });
     await world.course([0.9, 0.9, 0.9, 0.9]);
     expect(await world.changes()).toEqual(['harmony_low-11 fired', 'harmony_low-11 resolved']);
+    expect((await world.announced())[1]).toMatchObject({ resolve_reason: 'recovered', resolved_value: 0.9 });
   });
 
   test('a rule without groups misses also what was never heard of', async () => {

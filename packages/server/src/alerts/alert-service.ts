@@ -246,17 +246,20 @@ export class AlertService {
   }
 
   async #resolve(thing: WatchedThing): Promise<void> {
-    const { incident } = thing;
+    const { incident, zone, value } = thing;
     thing.incident = undefined;
-    if (incident !== undefined) await this.#end(incident, thing.zone === 'missing' ? 'no-data' : 'recovered');
+    if (incident === undefined) return;
+    if (zone === 'missing') await this.#end(incident, 'no-data');
+    else await this.#end(incident, 'recovered', value);
   }
 
-  async #end(incident: Incident, reason: ResolveReason): Promise<void> {
+  async #end(incident: Incident, reason: ResolveReason, value?: number): Promise<void> {
     this.counters.resolved++;
     await this.#log.change(incident, 'resolved', () => ({
       state: 'resolved',
       resolved_at: this.#isoNow(),
       resolve_reason: reason,
+      ...(value !== undefined && { resolved_value: value }),
     }));
   }
 

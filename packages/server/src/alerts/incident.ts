@@ -45,6 +45,8 @@ export interface SystemAlert {
   readonly acknowledged_by?: string;
   readonly resolved_at?: string;
   readonly resolve_reason?: ResolveReason;
+  /** What the rule's figure was when it was right again. */
+  readonly resolved_value?: number;
 }
 
 /** What a rule found wrong, from the moment it fired until nothing of it is left to be done. */
