@@ -1,5 +1,4 @@
 import { type CodeName, MillraceError } from '@millrace/protocol';
-import { ConfigError } from '@millrace/server/config';
 import { EXIT, type ExitCode } from './exit-code.ts';
 
 /** Ends the command with a message for whoever ran it: what happened and, where it helps, what to do. */
@@ -30,7 +29,6 @@ export function isRefusal({ code }: MillraceError): boolean {
 /** Any failure as a message and an exit status; a stack only where the fault is ours. */
 export function describeFailure(error: unknown): { readonly message: string; readonly exitCode: ExitCode } {
   if (error instanceof CliError) return error;
-  if (error instanceof ConfigError) return { message: error.message, exitCode: EXIT.usage };
   if (error instanceof MillraceError) {
     return {
       message: `${error.message} (${error.code})`,

@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { type Client, createClient, type MillraceError, type TokenSource } from '@millrace/client';
 import type { Role } from '@millrace/protocol';
-import { type Config, loadConfig } from '@millrace/server/config';
 import { CliError, isRefusal } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
-import { findLocalKey, signLocalToken, userName } from './local-token.ts';
 import { say } from './status.ts';
+import { userName } from './user-name.ts';
 
 export interface ConnectionFlags {
   readonly url?: string | undefined;
@@ -19,18 +18,9 @@ export interface Target {
   readonly token: TokenSource | undefined;
 }
 
-const LOCAL_TOKEN_TTL_MS = 3_600_000;
-
 function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
-
-/** Where a server with this configuration listens, seen from this machine. */
-function localUrl({ server: { host, port }, tls }: Config): string {
-  const everywhere = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(host);
-  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `${tls.cert === undefined ? 'http' : 'https'}://${name}:${port}`;
 }
 
 function checkUrl(url: string): string {
@@ -59,18 +49,13 @@ export async function findTarget(
   role: Role,
   userId: string = userName(),
 ): Promise<Target> {
-  const given = flags.url ?? (process.env.MILLRACE_URL || undefined);
+  const named = flags.url ?? (process.env.MILLRACE_URL || undefined);
+  const url = named === undefined ? undefined : checkUrl(named);
   const token = tokenOf(flags, process.env);
-  if (given !== undefined && (token !== undefined || !isLoopback(checkUrl(given)))) {
-    return { url: checkUrl(given), token };
-  }
-  const config = await loadConfig({ file: flags.config });
-  const url = checkUrl(given ?? localUrl(config));
-  const key = token === undefined ? findLocalKey(config) : undefined;
-  if (key === undefined) return { url, token };
-  say(`no token given: using one for the role ${role}, signed with ${key}`);
-  const claims = { userId, roles: [role], ttlMs: LOCAL_TOKEN_TTL_MS };
-  return { url, token: () => signLocalToken(config, claims) };
+  if (url !== undefined && (token !== undefined || !isLoopback(url))) return { url, token };
+  // What reads the configuration takes as long to load as all the rest.
+  const { findLocalTarget } = await import('./local-target.ts');
+  return findLocalTarget({ url, token, config: flags.config, role, userId });
 }
 
 function explainFailure(url: string, error: MillraceError | undefined, hasToken: boolean): CliError {

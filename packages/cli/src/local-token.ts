@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@millrace/protocol';
 import {
   type Config,
-  ConfigError,
   FIRST_START_KEY_FILE,
   type SignTokenOptions,
   signingKeyOf,
@@ -13,6 +11,7 @@ import {
   usesFirstStartKey,
 } from '@millrace/server/config';
 import { CliError } from './cli-error.ts';
+import { explainConfig } from './config-file.ts';
 import { EXIT } from './exit-code.ts';
 
 export interface LocalTokenClaims {
@@ -21,15 +20,6 @@ export interface LocalTokenClaims {
   readonly roles: readonly Role[];
   readonly topics?: SignTokenOptions['topics'];
   readonly ttlMs: number;
-}
-
-/** Who runs this command, as far as the system knows: in a container there may be no such user. */
-export function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return 'cli';
-  }
 }
 
 /** Where the key is that {@link signLocalToken} would sign with, in words; `undefined` where there is none yet. */
@@ -42,7 +32,8 @@ export function findLocalKey(config: Config): string | undefined {
 /** Signs with the key that `serve` uses with this configuration; makes the first start's key when there is none yet. */
 export async function signLocalToken(config: Config, claims: LocalTokenClaims): Promise<string> {
   const key = await signingKeyOf(config).catch((cause: Error) => {
-    throw cause instanceof ConfigError ? cause : new CliError(cause.message, EXIT.failed, { cause });
+    const explained = explainConfig(cause);
+    throw explained === cause ? new CliError(cause.message, EXIT.failed, { cause }) : explained;
   });
   if (key === undefined) {
     throw new CliError(

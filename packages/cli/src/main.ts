@@ -2,14 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { describeFailure } from './cli-error.ts';
-import { addConfig } from './commands/config.ts';
-import { addInbox } from './commands/inbox.ts';
-import { addListen } from './commands/listen.ts';
-import { addPub } from './commands/pub.ts';
-import { addRun } from './commands/run.ts';
-import { addServe } from './commands/serve.ts';
-import { addSub } from './commands/sub.ts';
-import { addToken } from './commands/token.ts';
 import { EXIT, EXIT_CODE_HELP } from './exit-code.ts';
 import { complain } from './status.ts';
 
@@ -25,9 +17,27 @@ const program = new Command('millrace')
   .addHelpText('after', EXIT_CODE_HELP)
   .exitOverride();
 
-for (const add of [addServe, addPub, addSub, addInbox, addListen, addRun, addToken, addConfig]) add(program);
+/** In the order of the help. Each is loaded by itself: what one needs is half of what all take to start. */
+const COMMANDS: Readonly<Record<string, () => Promise<void>>> = {
+  serve: async () => (await import('./commands/serve.ts')).addServe(program),
+  pub: async () => (await import('./commands/pub.ts')).addPub(program),
+  sub: async () => (await import('./commands/sub.ts')).addSub(program),
+  inbox: async () => (await import('./commands/inbox.ts')).addInbox(program),
+  listen: async () => (await import('./commands/listen.ts')).addListen(program),
+  run: async () => (await import('./commands/run.ts')).addRun(program),
+  token: async () => (await import('./commands/token.ts')).addToken(program),
+  config: async () => (await import('./commands/config.ts')).addConfig(program),
+};
+
+/** The command that is named; all of them where none is, for the help and for suggestions. */
+async function addCommands(name = ''): Promise<void> {
+  const add = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (add !== undefined) return add();
+  for (const addOne of Object.values(COMMANDS)) await addOne();
+}
 
 try {
+  if (process.argv[2] !== '--version') await addCommands(process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {

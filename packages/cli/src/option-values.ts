@@ -1,6 +1,6 @@
 import type { EventFilter } from '@millrace/client';
 import { findPatternProblem, findTopicProblem, MillraceError, parseFilter } from '@millrace/protocol';
-import { parseDuration } from '@millrace/server/config';
+import { parseDuration } from '@millrace/server/duration';
 import { InvalidArgumentError } from 'commander';
 
 /*

@@ -1,5 +1,5 @@
 import { hasWildcard, MAX_LAST_OF_PATTERN, parseCursor, parsePosition, type Since } from '@millrace/protocol';
-import { parseDuration } from '@millrace/server/config';
+import { parseDuration } from '@millrace/server/duration';
 import { CliError } from './cli-error.ts';
 import { EXIT } from './exit-code.ts';
 

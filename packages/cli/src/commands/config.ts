@@ -1,12 +1,7 @@
 import { resolve } from 'node:path';
-import {
-  CONFIG_OPTIONS,
-  type Config,
-  defaultConfig,
-  loadConfig,
-  type OptionSchema,
-} from '@millrace/server/config';
+import { CONFIG_OPTIONS, type Config, defaultConfig, type OptionSchema } from '@millrace/server/config';
 import type { Command } from 'commander';
+import { readConfig } from '../config-file.ts';
 import { documentConfig } from '../config-reference.ts';
 import { say } from '../status.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
@@ -46,7 +41,7 @@ interface CheckFlags {
 
 async function check(file: string | undefined, flags: CheckFlags): Promise<void> {
   exitOnBrokenPipe();
-  const config = await loadConfig({ file: file ?? flags.config });
+  const config = await readConfig({ file: file ?? flags.config });
   say(
     `the configuration in ${file === undefined ? process.cwd() : resolve(file)} is valid; this is what serve uses:`,
   );

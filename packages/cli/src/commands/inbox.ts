@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { type ConnectionFlags, findTarget } from '../connection.ts';
 import { addConnectionOptions } from '../connection-options.ts';
 import { type PrintingFlags, printFrom, watchReader, writerOf } from '../event-printing.ts';
-import { userName } from '../local-token.ts';
 import { say, setQuiet } from '../status.ts';
+import { userName } from '../user-name.ts';
 
 interface InboxFlags extends ConnectionFlags, PrintingFlags {
   readonly ack?: true;

@@ -5,7 +5,7 @@ import { loadTerminals } from '@millrace/server/process';
 import { ApiClient, until } from '@millrace/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { MAIN, Millrace, type Served, serve } from '../../test/millrace.ts';
-import { userName } from '../local-token.ts';
+import { userName } from '../user-name.ts';
 
 // Each test is several processes.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { MillraceServer } from '@millrace/server';
-import { CONFIG_OPTIONS, type Config, ConfigError, loadConfig } from '@millrace/server/config';
+import { CONFIG_OPTIONS, type Config } from '@millrace/server/config';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
+import { explainConfig, readConfig } from '../config-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { findLocalKey, signLocalToken } from '../local-token.ts';
 import { complain, say } from '../status.ts';
@@ -34,8 +35,10 @@ const FLAGS = CONFIG_OPTIONS.flatMap(({ name, schema }) =>
 /** What keeps the log from being opened is the environment's fault, and told by its message alone. */
 function explainOpen(error: unknown): unknown {
   // What the configuration says wrongly has its own exit status; our own mistakes keep their stack.
-  const known = error instanceof ConfigError || error instanceof TypeError || error instanceof ReferenceError;
-  return known ? error : new CliError((error as Error).message, EXIT.failed, { cause: error });
+  const explained = explainConfig(error);
+  const isOurs = error instanceof TypeError || error instanceof ReferenceError;
+  if (explained !== error || isOurs) return explained;
+  return new CliError((error as Error).message, EXIT.failed, { cause: error });
 }
 
 function explainListen(error: unknown, { server }: Config): CliError {
@@ -114,7 +117,7 @@ function stopOnSignals(server: MillraceServer): void {
 
 async function serve({ config: file, ...given }: ServeFlags): Promise<void> {
   const flags = Object.fromEntries(FLAGS.map(({ name, option }) => [name, given[option.attributeName()]]));
-  const config = await loadConfig({ flags, file });
+  const config = await readConfig({ flags, file });
   // A server goes on when nobody reads its greeting any more.
   process.stdout.on('error', () => {});
   const { server, url } = await start(config);

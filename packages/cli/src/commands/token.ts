@@ -1,11 +1,13 @@
 import { isRole, ROLES, type Role } from '@millrace/protocol';
-import { durationMs, loadConfig } from '@millrace/server/config';
+import { durationMs } from '@millrace/server/duration';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
+import { readConfig } from '../config-file.ts';
 import { EXIT } from '../exit-code.ts';
-import { signLocalToken, userName } from '../local-token.ts';
+import { signLocalToken } from '../local-token.ts';
 import { duration, list } from '../option-values.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
+import { userName } from '../user-name.ts';
 
 interface TokenFlags {
   readonly role: readonly Role[];
@@ -30,7 +32,7 @@ function roles(text: string, before?: readonly Role[]): readonly Role[] {
 
 async function printToken(flags: TokenFlags): Promise<void> {
   exitOnBrokenPipe();
-  const config = await loadConfig({ flags: { 'data.directory': flags.data }, file: flags.config });
+  const config = await readConfig({ flags: { 'data.directory': flags.data }, file: flags.config });
   const { maxTokenLifetime } = config.auth;
   if (flags.ttl > durationMs(maxTokenLifetime)) {
     throw new CliError(
