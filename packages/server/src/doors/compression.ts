@@ -20,8 +20,8 @@ export interface CompressionOptions {
  * keeps the loop from being busy.
  */
 const SHARE_OF_TIME = 0.02;
-const SHARE_OF_IDLE = 0.1;
-const MAX_AT_ONCE_MS = 50;
+const SHARE_OF_IDLE = 0.05;
+const MAX_AT_ONCE_MS = 20;
 
 /** Of zlib. */
 const LEVELS: Readonly<Record<Exclude<CompressionLevel, 'none'>, number>> = { fast: 1, default: 6, best: 9 };
