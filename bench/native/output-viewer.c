@@ -30,8 +30,15 @@ static z_stream inflater;
 static unsigned long bytes, gaps;
 static int connection;
 
+/* Something is wrong with what was sent. */
+static void refuse(const char *what) {
+  fprintf(stderr, "output-viewer: %s\n", what);
+  exit(1);
+}
+
+/* A system call failed. */
 static void fail(const char *what) {
-  fprintf(stderr, "output-viewer: %s%s%s\n", what, errno ? ": " : "", errno ? strerror(errno) : "");
+  fprintf(stderr, "output-viewer: %s: %s\n", what, strerror(errno));
   exit(1);
 }
 
@@ -58,7 +65,7 @@ static unsigned char *put_utf8(unsigned char *to, unsigned c) {
 
 /* What stands between the quotes of a JSON string, in UTF-8. */
 static struct span unescape(struct span from) {
-  static unsigned char text[MAX_MESSAGE];
+  static unsigned char text[MAX_MESSAGE + CHUNK]; /* as long as the longest message that is read */
   unsigned char *to = text;
   const unsigned char *p = from.at;
   while (p < from.end) {
@@ -93,12 +100,12 @@ static struct span unescape(struct span from) {
 }
 
 static struct span decode_base64(struct span from) {
-  static unsigned char raw[MAX_MESSAGE];
+  static unsigned char raw[MAX_MESSAGE + CHUNK];
   int length = from.end - from.at, padding = 0;
   if (length == 0) return from;
   while (padding < length && from.end[-1 - padding] == '=') padding++;
   int size = EVP_DecodeBlock(raw, from.at, length);
-  if (size < 0) fail("bad base64");
+  if (size < 0) refuse("bad base64");
   return (struct span){raw, raw + size - padding};
 }
 
@@ -111,7 +118,7 @@ static const unsigned char *string_end(const unsigned char *at, const unsigned c
     while (at[-1 - escapes] == '\\') escapes++;
     if (escapes % 2 == 0) return at;
   }
-  fail("bad JSON");
+  refuse("bad JSON");
   return end;
 }
 
@@ -161,7 +168,7 @@ static void on_event(struct span event, struct span json) {
     else if (is(key, "output")) output = value;
     else if (is(key, "encoding")) is_base64 = is(value, "base64");
     else if (is(key, "is_stderr")) is_stderr = is(value, "true");
-    else if (is(key, "exit_code")) exit_code = atol((const char *)value.at);
+    else if (is(key, "exit_code") && !is(value, "null")) exit_code = atol((const char *)value.at);
     at++; /* the comma */
   }
   if (is(event, "tool.output")) {
@@ -195,7 +202,7 @@ static struct span inflated(struct span from) {
     inflater.next_in = (unsigned char *)parts[i].at;
     inflater.avail_in = parts[i].end - parts[i].at;
     int result = inflate(&inflater, Z_SYNC_FLUSH);
-    if (result != Z_OK && result != Z_BUF_ERROR) fail("bad deflate");
+    if ((result != Z_OK && result != Z_BUF_ERROR) || inflater.avail_in > 0) refuse("bad deflate, or too much of it");
   }
   return (struct span){text, inflater.next_out};
 }
@@ -204,18 +211,18 @@ static struct span inflated(struct span from) {
 static const unsigned char *take_frames(struct span from) {
   for (;;) {
     const unsigned char *frame = from.at;
-    long have = from.end - frame, head = 2;
+    long have = from.end - frame;
     if (have < 2) return frame;
     unsigned long size = frame[1] & 127;
-    if (size == 126) head = 4;
-    else if (size == 127) head = 10;
+    int head = size == 126 ? 4 : size == 127 ? 10 : 2;
     if (have < head) return frame;
-    if (head > 2) for (size = 0, head = 2; head < ((frame[1] & 127) == 126 ? 4 : 10); head++) size = size << 8 | frame[head];
+    if (head > 2) size = 0;
+    for (int i = 2; i < head; i++) size = size << 8 | frame[i];
     if ((unsigned long)have < head + size) return frame;
     struct span payload = {frame + head, frame + head + size};
     int opcode = frame[0] & 15;
-    if (!(frame[0] & 0x80) || opcode == 0) fail("a message in fragments");
-    if (opcode == 8) fail("the server closed the connection");
+    if (!(frame[0] & 0x80) || opcode == 0) refuse("a message in fragments");
+    if (opcode == 8) refuse("the server closed the connection");
     else if (opcode == 9) put_pong(payload.at, size);
     else if (opcode <= 2) on_event((struct span){0, 0}, frame[0] & 0x40 ? inflated(payload) : payload);
     from.at = payload.end;
@@ -250,6 +257,7 @@ static void request(const char *path, const char *token, int events) {
     events ? "Connection: close\r\n"
            : "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
              "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
+  if (length >= (int)sizeof text) refuse("the request is too long");
   put(text, length);
 }
 
@@ -285,7 +293,7 @@ int main(int argc, char **argv) {
   for (long have = 0;;) {
     long length = read(connection, buffer + have, CHUNK);
     if (length < 0) fail("read");
-    if (length == 0) fail("the connection ended before the command");
+    if (length == 0) refuse("the connection ended before the command");
     struct span from = {buffer, buffer + have + length};
     if (!in_body) {
       from.at = take_head(from, events);
@@ -293,7 +301,7 @@ int main(int argc, char **argv) {
     }
     if (in_body) from.at = events ? take_blocks(from) : take_frames(from);
     have = from.end - from.at;
-    if (have > MAX_MESSAGE) fail("a message is too large");
+    if (have > MAX_MESSAGE) refuse("a message is too large");
     memmove(buffer, from.at, have);
   }
 }

@@ -7,11 +7,12 @@ export async function readConfig(options: LoadConfigOptions): Promise<Config> {
   try {
     return await loadConfig(options);
   } catch (error) {
-    throw explainConfig(error);
+    throw explainConfig(error) ?? error;
   }
 }
 
-/** What is wrong with the configuration is told by its message alone; anything else stays what it is. */
-export function explainConfig(error: unknown): unknown {
-  return error instanceof ConfigError ? new CliError(error.message, EXIT.usage, { cause: error }) : error;
+/** What is wrong with the configuration, which its message tells; `undefined` where something else is wrong. */
+export function explainConfig(error: unknown): CliError | undefined {
+  if (!(error instanceof ConfigError)) return undefined;
+  return new CliError(error.message, EXIT.usage, { cause: error });
 }

@@ -55,7 +55,8 @@ export async function findTarget(
   if (url !== undefined && (token !== undefined || !isLoopback(url))) return { url, token };
   // What reads the configuration takes as long to load as all the rest.
   const { findLocalTarget } = await import('./local-target.ts');
-  return findLocalTarget({ url, token, config: flags.config, role, userId });
+  const local = await findLocalTarget({ url, token, config: flags.config, role, userId });
+  return { ...local, url: checkUrl(local.url) };
 }
 
 function explainFailure(url: string, error: MillraceError | undefined, hasToken: boolean): CliError {

@@ -32,8 +32,7 @@ export function findLocalKey(config: Config): string | undefined {
 /** Signs with the key that `serve` uses with this configuration; makes the first start's key when there is none yet. */
 export async function signLocalToken(config: Config, claims: LocalTokenClaims): Promise<string> {
   const key = await signingKeyOf(config).catch((cause: Error) => {
-    const explained = explainConfig(cause);
-    throw explained === cause ? new CliError(cause.message, EXIT.failed, { cause }) : explained;
+    throw explainConfig(cause) ?? new CliError(cause.message, EXIT.failed, { cause });
   });
   if (key === undefined) {
     throw new CliError(

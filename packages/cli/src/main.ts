@@ -37,7 +37,7 @@ async function addCommands(name = ''): Promise<void> {
 }
 
 try {
-  if (process.argv[2] !== '--version') await addCommands(process.argv[2]);
+  if (!['--version', '-V'].includes(process.argv[2] ?? '')) await addCommands(process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {

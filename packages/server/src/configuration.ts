@@ -18,4 +18,3 @@ export {
   resolveConfig,
 } from './config.ts';
 export { CONFIG_OPTIONS, CONFIG_SECTIONS, type ConfigOption, type OptionSchema } from './config-options.ts';
-export { type Duration, durationMs, parseDuration } from './duration.ts';

@@ -1,3 +1,7 @@
+/*
+ * `@millrace/server/duration`: lengths of time as the configuration and the command line have them. It loads without either.
+ */
+
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** A length of time as people write it: `500ms`, `30s`, `2m`, `1.5h`, `7d`. */

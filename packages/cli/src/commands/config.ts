@@ -6,7 +6,7 @@ import { documentConfig } from '../config-reference.ts';
 import { say } from '../status.ts';
 import { exitOnBrokenPipe, writeOut } from '../stdout.ts';
 
-/** The configuration as it may be shown: secrets are left out, and of families, which have functions, all but the names. */
+/** The configuration as it may be shown: secrets that are set are left out, and of families, which have functions, all but the names. */
 export function withoutSecrets({ families, ...config }: Config): Record<string, unknown> {
   const shown: Record<string, unknown> = { ...config };
   for (const { section, key, schema } of CONFIG_OPTIONS) {

@@ -35,9 +35,9 @@ const FLAGS = CONFIG_OPTIONS.flatMap(({ name, schema }) =>
 /** What keeps the log from being opened is the environment's fault, and told by its message alone. */
 function explainOpen(error: unknown): unknown {
   // What the configuration says wrongly has its own exit status; our own mistakes keep their stack.
+  if (error instanceof TypeError || error instanceof ReferenceError) return error;
   const explained = explainConfig(error);
-  const isOurs = error instanceof TypeError || error instanceof ReferenceError;
-  if (explained !== error || isOurs) return explained;
+  if (explained !== undefined) return explained;
   return new CliError((error as Error).message, EXIT.failed, { cause: error });
 }
 

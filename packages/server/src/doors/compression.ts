@@ -16,8 +16,8 @@ export interface CompressionOptions {
 /**
  * What compressing may take of all time and, beside it, of the time that the event loop has nothing to do; and how long it may take more
  * at once. Where a flood of text passes through, as from a command that prints as fast as it can, everything else would wait for zlib:
- * then what comes too soon is sent as it is. Some of it is compressed even so: where an event goes to many, that is what
- * keeps the loop from being busy.
+ * then what comes too soon is sent as it is. Some is compressed even where there is no idle time: to write fewer bytes of an event that goes to
+ * many takes less than zlib does.
  */
 const SHARE_OF_TIME = 0.02;
 const SHARE_OF_IDLE = 0.05;

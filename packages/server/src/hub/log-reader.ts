@@ -11,7 +11,7 @@ import type { Subscription } from './subscription.ts';
 export const PAGE = { maxEvents: 512, maxBytes: 64 * 1024 } as const;
 
 /** Live events that may wait behind a read before it is easier to read them again, and the length of their data, in UTF-16 units. */
-const MAX_WAITING = { events: 2048, length: 256 * 1024 } as const;
+const MAX_WAITING = { events: 2048, dataLength: 256 * 1024 } as const;
 
 /** Snapshots that are being written. */
 interface Leading {
@@ -56,7 +56,7 @@ export class LogReader {
   readonly lagging: boolean;
   /** Live events since the reader registered; `undefined` while it is not registered. */
   #waiting: StoredEvent[] | undefined;
-  /** Of their data. */
+  /** Length of the data of those, in UTF-16 units. */
   #waitingLength = 0;
   #ended = false;
   /** Snapshots that are not written yet, and what follows them. */
@@ -105,7 +105,7 @@ export class LogReader {
   offer(event: StoredEvent): void {
     if (this.#waiting === undefined) return;
     this.#waitingLength += event.data.length;
-    const fits = this.#waiting.length < MAX_WAITING.events && this.#waitingLength <= MAX_WAITING.length;
+    const fits = this.#waiting.length < MAX_WAITING.events && this.#waitingLength <= MAX_WAITING.dataLength;
     if (fits) this.#waiting.push(event);
     else this.#unregister();
   }

@@ -16,7 +16,7 @@ import {
 
 /**
  * What events that were read may take, decoded and with their frames; twice as much with those that are about to be forgotten. Of large ones a
- * few pages are kept, for those who read side by side: one takes as much memory as a hundred others, and saves one decoding as they do.
+ * few pages are kept, for those who read side by side: one takes the memory of a hundred small ones, and saves a single decoding.
  */
 const DECODED_BYTES = { small: 4 * 1024 * 1024, large: 256 * 1024 } as const;
 /** So long is the record of a large event, in bytes. */

@@ -46,7 +46,7 @@ async function postBy(sub: string, bytes: number): Promise<number> {
 
 /** Begins a request until its bytes are taken: what asks whether they are may be in its way. */
 async function take(sub: string, bytes: number, more: readonly string[], body: string): Promise<Socket> {
-  for (;;) {
+  for (let attempt = 1; attempt <= 20; attempt++) {
     const socket = await begin(await publishing(sub, ...more), body);
     let refused = false;
     socket.once('data', () => {
@@ -56,6 +56,7 @@ async function take(sub: string, bytes: number, more: readonly string[], body: s
     await until(async () => refused || (await isTaken()), `the bytes of ${sub} are taken`);
     if (!refused) return socket;
   }
+  throw new Error(`the request of ${sub} was refused again and again`);
 }
 
 const takeSlowly = (sub: string, bytes: number): Promise<Socket> =>
